@@ -1,0 +1,57 @@
+/**
+ * Events: facts, in the past tense, that the shell reports to the core.
+ *
+ * Rule: an event that answers an effect carries that effect's `attempt`, `generation` or `revision`; a stale one equals a tick.
+ */
+import type { Failure } from './failure.ts';
+import type { AlertKind, Policy } from './policy.ts';
+import type { Answer, Fingerprint, Generation, Grant } from './token.ts';
+
+export type Event =
+  | { readonly type: 'tick' }
+  /** The store was read at start. */
+  | { readonly type: 'token_loaded'; readonly grant: Grant }
+  /** There is no file, or no entry in it. `attempt` when found while beginning one. */
+  | { readonly type: 'token_missing'; readonly detail: string; readonly attempt: number | null }
+  /** The store cannot be understood, or was blanked by its own tool. */
+  | {
+      readonly type: 'state_broken';
+      readonly reason: 'state_broken' | 'store_blanked';
+      readonly detail: string;
+      readonly attempt: number | null;
+    }
+  /** The store holds something else than what we last saw; `attempt` when found while beginning one, which it ends. */
+  | { readonly type: 'store_changed'; readonly grant: Grant; readonly attempt: number | null }
+  /** `reread_store` found nothing new; `obstacle` is the local precondition of a refresh that is not met, if any. */
+  | { readonly type: 'store_unchanged'; readonly obstacle: Failure | null }
+  | { readonly type: 'attempt_recorded'; readonly attempt: number }
+  | { readonly type: 'refresh_succeeded'; readonly attempt: number; readonly answer: Answer }
+  | { readonly type: 'refresh_failed'; readonly attempt: number; readonly failure: Failure }
+  /** No result came at all (the back-stop, or a process that died); takes the branch of a failure in doubt. */
+  | { readonly type: 'refresh_outcome_unknown'; readonly attempt: number }
+  | { readonly type: 'answer_recorded'; readonly attempt: number }
+  | { readonly type: 'answer_record_failed'; readonly attempt: number; readonly code: string }
+  | { readonly type: 'persist_succeeded'; readonly attempt: number; readonly fingerprint: Fingerprint }
+  /** `winner`: the fenced commit found another grant in the store, and the store wins. */
+  | { readonly type: 'persist_failed'; readonly attempt: number; readonly code: string; readonly winner: Grant | null }
+  /** Also reports `withdraw_token` and `set_sentinel`; `revision` is that of the effect. */
+  | { readonly type: 'publish_succeeded'; readonly target: string; readonly revision: number }
+  | {
+      readonly type: 'publish_failed';
+      readonly target: string;
+      readonly revision: number;
+      readonly code: string;
+      /** For people: what to do about it. */
+      readonly remedy: string;
+    }
+  | { readonly type: 'rejection_reported'; readonly generation: Generation; readonly peer: string }
+  | { readonly type: 'refresh_requested'; readonly cause: 'operator' | 'wait' | 'min_valid'; readonly force: boolean }
+  /** `targets`: ids of the publication targets from now on. */
+  | { readonly type: 'policy_changed'; readonly policy: Policy; readonly targets: readonly string[] }
+  | { readonly type: 'alert_delivered'; readonly kind: AlertKind; readonly id: string }
+  | { readonly type: 'alert_failed'; readonly kind: AlertKind; readonly id: string }
+  /** The two clocks disagree by `byMs`: positive when the wall clock ran ahead (suspend, or it was set). */
+  | { readonly type: 'clock_jumped'; readonly byMs: number }
+  | { readonly type: 'stopping' };
+
+export type EventType = Event['type'];

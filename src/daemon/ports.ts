@@ -1,0 +1,210 @@
+/**
+ * Ports: what the daemon needs of the outside world, in its own words. Adapters implement them; tests implement fakes.
+ *
+ * Rule: a port reports an expected failure as a value or as a PortError with a `code`; anything else it throws is a bug of
+ * that adapter, and becomes an event of the one credential concerned.
+ */
+import type { Alert, AttemptReason, Down, Publication } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import type { Failure } from '../core/failure.ts';
+import type { CredentialState } from '../core/state.ts';
+import type { EpochMs, Fingerprint, Now, TokenResponse, TokenSet } from '../core/token.ts';
+
+/** An expected failure of the outside world. `code` is stable; `remedy` says what a person can do. Never holds a secret. */
+export class PortError extends Error {
+  override readonly name = 'PortError';
+  readonly code: string;
+  readonly remedy: string;
+  constructor(message: string, options: { code: string; remedy: string; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.code = options.code;
+    this.remedy = options.remedy;
+  }
+}
+
+/** What was found in a store. */
+export type StoreReading =
+  | { readonly kind: 'tokens'; readonly tokens: TokenSet }
+  | { readonly kind: 'missing'; readonly detail: string }
+  /** Emptied by its own tool after a failed refresh (`expiresAt: 0`, empty strings). */
+  | { readonly kind: 'blanked'; readonly detail: string }
+  | { readonly kind: 'broken'; readonly detail: string };
+
+/** One credential's place on disk. */
+export interface StorePort {
+  /** Path or source, for messages and for `FRESHD_STORE`; null for a store that is no file. */
+  readonly path: string | null;
+  /** Reads now. A half-written file is re-read for up to 3 s before `broken` is concluded. */
+  read(): Promise<StoreReading>;
+  /** Reads only when `stat` differs from that of the last read; else `unchanged`. */
+  readIfChanged(): Promise<StoreReading | { readonly kind: 'unchanged' }>;
+  /**
+   * Merges a token response into the store: unknown fields, mode and owner stay; an answer without a refresh token keeps the old one.
+   * @param stillExpected called with what the store holds right before the commit; false refuses it
+   * @returns what the store holds now: after a refusal, that of the other writer
+   * @throws PortError `store_read_only`, `disk_full`, …; nothing is half-written
+   */
+  write(
+    response: TokenResponse,
+    stillExpected: (found: StoreReading) => boolean,
+  ): Promise<{ readonly committed: boolean; readonly found: StoreReading }>;
+  /** freshd's own lock for this store, for the time of one attempt. @throws PortError `store_busy` after `timeoutMs` */
+  lock(timeoutMs: number): Promise<Release>;
+}
+
+export type Release = () => Promise<void>;
+
+export interface RefreshRequest {
+  readonly credential: string;
+  readonly attempt: number;
+  readonly reason: AttemptReason;
+  /** Random, in the child's environment: how members of a timed-out run are found again. */
+  readonly runId: string;
+  readonly storePath: string | null;
+  /** The stored tokens, for a refresher that is given them. */
+  readonly tokens: TokenSet | null;
+}
+
+export type RefreshOutcome =
+  /** A complete token response (RFC 6749 §5.1), whatever the exit status. */
+  | { readonly kind: 'response'; readonly response: TokenResponse }
+  /** The script says that the store now holds the new token; the caller re-reads it. */
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'failure'; readonly failure: Failure };
+
+/** How one credential is refreshed. */
+export interface RefreshPort {
+  /** Local preconditions, checked without a request: is the script there, executable, not writable by others? */
+  obstacle(): Promise<Failure | null>;
+  /**
+   * Runs one attempt; bounded by its own timeout plus grace; never throws for what a script or server does.
+   * `onStarted` is called once with the process, so that the journal can name it.
+   */
+  run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome>;
+  /** Ends the run of that attempt, with its whole process group, if it is still alive. */
+  cancel(attempt: number): void;
+}
+
+/** Identity of a process that outlives a reused pid. */
+export interface RunningProcess {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat, or what the platform has; null where unknown. */
+  readonly startTime: string | null;
+}
+
+/** One place where a token is delivered; each fails and is retried alone. */
+export interface PublisherPort {
+  /** Stable over restarts, for example `envFile:/srv/bot/.env#TOKEN`. */
+  readonly id: string;
+  /** @throws PortError; the old content is then still whole */
+  publish(publication: Publication): Promise<void>;
+  /** Removes only what freshd itself wrote. @throws PortError `foreign_value` when somebody else's value stands there */
+  withdraw(): Promise<void>;
+}
+
+/** The file that says "this credential is down, and why" (row C4). */
+export interface SentinelPort {
+  set(credential: string, down: (Down & { readonly remedy: string }) | null): Promise<void>;
+}
+
+/** A sent alert in words, for sinks that take text, beside its facts for those that take JSON. */
+export interface AlertMessage {
+  readonly credential: string;
+  readonly alert: Alert;
+  readonly title: string;
+  readonly text: string;
+  /** The exact command that helps, if there is one. */
+  readonly remedy: string | null;
+}
+
+export interface AlertSink {
+  /** Type and host or path; never a secret (a sink's URL is one). */
+  readonly name: string;
+  /** Resolves when the sink accepted it. @throws PortError otherwise, within its own time limit */
+  send(message: AlertMessage): Promise<void>;
+}
+
+export interface JournalEntry {
+  readonly attempt: number;
+  /** What was about to be sent. */
+  readonly fingerprint: Fingerprint | null;
+  readonly account: string | null;
+  readonly runId: string;
+  readonly process: RunningProcess | null;
+  readonly bootId: string | null;
+  /** Epoch ms. */
+  readonly beganAt: number;
+  /** The token response, once there is one: a secret. */
+  readonly response: TokenResponse | null;
+}
+
+/** Durable record of the attempt in flight: two checksummed, pre-allocated slots per credential. */
+export interface JournalPort {
+  /** The newest intact entry, or null when the journal is empty or new. */
+  read(credential: string): Promise<JournalEntry | null>;
+  /** Durable when it resolves. @throws PortError `journal_failed` */
+  write(credential: string, entry: JournalEntry): Promise<void>;
+  empty(credential: string): Promise<void>;
+}
+
+/** freshd's own memory of a credential over restarts; no secrets. */
+export interface MemoryPort {
+  /** Null when there is none; a broken one is set aside and reported by `onBroken`. */
+  load(credential: string): Promise<unknown>;
+  save(credential: string, memory: unknown): Promise<void>;
+}
+
+export interface ClockPort {
+  now(): Now;
+}
+
+/** One alarm. Setting it replaces the former; it may ring early or late, never not at all. */
+export interface AlarmPort {
+  set(delayMs: number, ring: () => void): void;
+  clear(): void;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Structured log; fields are codes, names and numbers, never content from outside. */
+export interface LogPort {
+  write(level: LogLevel, event: string, fields: Readonly<Record<string, string | number | boolean | null>>): void;
+}
+
+/** Everything that belongs to one credential. */
+export interface CredentialParts {
+  readonly store: StorePort;
+  /** Null for `follow` and `static`. */
+  readonly refresh: RefreshPort | null;
+  readonly publishers: readonly PublisherPort[];
+  /** The exact command or act that brings the credential back; no secrets. */
+  readonly remedy: string;
+}
+
+/** What the API and its routes may ask of a running daemon. */
+export interface DaemonPort {
+  readonly version: string;
+  readonly startedAt: EpochMs;
+  readonly configPath: string;
+  names(): readonly string[];
+  state(credential: string): CredentialState | undefined;
+  /** The exact command or act that brings this credential back; no secrets. */
+  remedy(credential: string): string;
+  now(): Now;
+  /** Synchronous: the state is already the new one when this returns. */
+  dispatch(credential: string, event: Event): void;
+  /** Called after each step of any credential. @returns how to stop listening */
+  onStep(listener: (credential: string, state: CredentialState) => void): () => void;
+  /** All or nothing. */
+  reload(): Promise<ReloadResult>;
+}
+
+export type ReloadResult =
+  | {
+      readonly ok: true;
+      readonly added: readonly string[];
+      readonly changed: readonly string[];
+      readonly removed: readonly string[];
+    }
+  /** Messages as `path: expected, got; remedy`. The old configuration stays in force. */
+  | { readonly ok: false; readonly problems: readonly string[] };
