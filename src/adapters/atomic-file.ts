@@ -1,0 +1,282 @@
+/**
+ * Durable writes of whole files: after a crash or a full disk a reader finds the old content or the new one, never a mix.
+ *
+ * Rule: every failure leaves the old file whole and no temp behind, and is a PortError with a code of its own.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, link, lstat, open, readdir, readFile, realpath, rename, rm, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { PortError } from '../daemon/ports.ts';
+import { errnoOf, portErrorFrom } from './port-error.ts';
+
+export { portErrorFrom } from './port-error.ts';
+
+export interface AtomicWriteOptions {
+  /** Mode of a new file, whatever the umask; an existing file keeps its own. */
+  readonly modeWhenCreated: number;
+  /** Write to what a symlink points to; without it a symlink is refused. */
+  readonly followSymlink?: boolean;
+  /** Asked right before the rename; false: somebody else wrote meanwhile, and the write is refused. */
+  readonly unchanged?: () => Promise<boolean>;
+  /** Owner and group of an existing file are kept (default), or the write is refused; false: it becomes ours. */
+  readonly keepOwner?: boolean;
+}
+
+/**
+ * Replaces the file at `path` by one that holds `data`: temp in the same directory, fsync, rename, fsync of the directory.
+ * ACLs and extended attributes are not carried over.
+ * @throws PortError `symlink_refused`, `not_a_regular_file`, `hard_link_refused`, `changed_meanwhile`, `bind_mounted`, or
+ *   one of {@link portErrorFrom}
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  options: AtomicWriteOptions,
+): Promise<void> {
+  try {
+    const target = await resolveTarget(path, options.followSymlink ?? false);
+    const old = await statOrNull(target);
+    if (old !== null) refuseUnlessPlainFile(target, old);
+    const mode = old === null ? options.modeWhenCreated : old.mode & 0o7777;
+    const owner = options.keepOwner === false ? null : old;
+    await withTemp(target, { data, mode, owner }, async (temp) => {
+      if (options.unchanged !== undefined && !(await options.unchanged())) throw changedMeanwhile(target);
+      await rename(temp, target);
+    });
+    await syncDirectory(dirname(target));
+  } catch (error) {
+    throw await explain(error, path);
+  }
+}
+
+/**
+ * Creates the file with its whole content, unless one is there: of several creators exactly one succeeds.
+ * @returns whether it was this one
+ * @throws PortError as {@link writeFileAtomic}
+ */
+export async function createFileOnce(
+  path: string,
+  data: string | Uint8Array,
+  options: { readonly mode: number },
+): Promise<boolean> {
+  try {
+    const created = await withTemp(path, { data, mode: options.mode, owner: null }, async (temp) => {
+      try {
+        await link(temp, path);
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === 'EEXIST') return false;
+        throw error;
+      } finally {
+        await rm(temp, { force: true });
+      }
+    });
+    await syncDirectory(dirname(path));
+    return created;
+  } catch (error) {
+    throw await explain(error, path);
+  }
+}
+
+/**
+ * Overwrites a file where it lies, for targets that cannot be renamed over (a bind-mounted file). A reader may see half of
+ * it, and a crash may leave half of it; when the write fails, the old content is put back.
+ * @throws PortError as {@link writeFileAtomic}
+ */
+export async function writeInPlace(path: string, data: string | Uint8Array): Promise<void> {
+  try {
+    // O_NONBLOCK: opening a FIFO must fail, not wait for somebody at its other end.
+    const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      refuseUnlessPlainFile(path, await handle.stat());
+      const old = await handle.readFile();
+      await overwrite(handle, Buffer.from(data)).catch(async (error: unknown) => {
+        await overwrite(handle, old);
+        throw error;
+      });
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw await explain(error, path);
+  }
+}
+
+/**
+ * Removes temps whose writer no longer lives, in one directory. A writer in another container looks dead from here; if its
+ * temp is swept in the milliseconds before its rename, that write fails, is reported and repeated: nothing tears.
+ * @returns the removed paths; none when the directory is missing
+ * @throws PortError
+ */
+export async function sweepStaleTemps(directory: string): Promise<string[]> {
+  const removed: string[] = [];
+  try {
+    for (const name of await readdir(directory)) {
+      const pid = TEMP_NAME.exec(name)?.[1];
+      if (pid === undefined) continue;
+      const path = join(directory, name);
+      if (liveTemps.has(path) || (await writerLives(Number(pid), path))) continue;
+      await rm(path, { force: true });
+      removed.push(path);
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path: directory, doing: 'sweep' });
+  }
+  return removed;
+}
+
+/** Makes created, renamed and removed names durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network and FUSE mounts cannot sync a directory; the file itself is synced, and more cannot be had there.
+    if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function resolveTarget(path: string, followSymlink: boolean): Promise<string> {
+  const found = await statOrNull(path);
+  if (found === null || !found.isSymbolicLink()) return path;
+  if (!followSymlink) {
+    throw refusal('symlink_refused', path, 'a symbolic link', 'name the file it points to, or allow links for it');
+  }
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    throw refusal('symlink_refused', path, 'a link that points nowhere', 'create the file that it points to');
+  }
+}
+
+function refuseUnlessPlainFile(path: string, stats: Stats): void {
+  if (!stats.isFile()) throw refusal('not_a_regular_file', path, 'something else', 'name a file');
+  if (stats.nlink > 1) {
+    const remedy = 'copy it, so that it has one name; replacing it would leave the other names with the old content';
+    throw refusal('hard_link_refused', path, `a file with ${stats.nlink} names`, remedy);
+  }
+}
+
+function refusal(code: string, path: string, seen: string, remedy: string): PortError {
+  return new PortError(`cannot write ${path}: expected a regular file, found ${seen}; ${remedy}`, { code, remedy });
+}
+
+function changedMeanwhile(path: string): PortError {
+  const remedy = 'nothing to do: it is read again and the write repeated';
+  return new PortError(`did not write ${path}: it changed since it was read; ${remedy}`, {
+    code: 'changed_meanwhile',
+    remedy,
+  });
+}
+
+interface TempContent {
+  readonly data: string | Uint8Array;
+  readonly mode: number;
+  /** Whose the file shall be; null: ours. */
+  readonly owner: Stats | null;
+}
+
+/** Gives `commit` a durable temp beside `target`; whatever fails, the temp is removed. */
+async function withTemp<T>(target: string, content: TempContent, commit: (temp: string) => Promise<T>): Promise<T> {
+  // A name may have 255 bytes; 60 characters have at most 180 of them.
+  const name = `.${basename(target).slice(0, 60)}.freshd-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const temp = join(dirname(target), name);
+  liveTemps.add(temp);
+  try {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+    const handle = await open(temp, flags, 0o600);
+    try {
+      const ours = await handle.stat();
+      const { owner } = content;
+      if (owner !== null && (owner.uid !== ours.uid || owner.gid !== ours.gid)) {
+        await handle.chown(owner.uid, owner.gid);
+      }
+      await handle.chmod(content.mode);
+      await handle.writeFile(content.data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return await commit(temp);
+  } catch (error) {
+    // The first error is the one to report; a temp that cannot be removed now is swept at the next start.
+    await rm(temp, { force: true }).catch(() => undefined);
+    throw error;
+  } finally {
+    liveTemps.delete(temp);
+  }
+}
+
+async function overwrite(handle: FileHandle, data: Uint8Array): Promise<void> {
+  for (let written = 0; written < data.length; ) {
+    written += (await handle.write(data, written, data.length - written, written)).bytesWritten;
+  }
+  await handle.truncate(data.length);
+  await handle.sync();
+}
+
+async function statOrNull(path: string): Promise<Stats | null> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The system says ENOSPC for two things that are cured differently. */
+async function explain(error: unknown, path: string): Promise<PortError> {
+  if (errnoOf(error) === 'ENOSPC') {
+    const space = await statfs(dirname(path)).catch(() => null);
+    if (space !== null && space.bavail > 0 && space.files > 0 && space.ffree === 0) {
+      const remedy = 'remove files on that file system: it has space, but no inode is left';
+      return new PortError(`cannot write ${path}: ${remedy}`, { code: 'out_of_inodes', remedy, cause: error });
+    }
+  }
+  return portErrorFrom(error, { path, doing: 'write' });
+}
+
+async function writerLives(pid: number, temp: string): Promise<boolean> {
+  // Ours would be in liveTemps: this one was left by an earlier life with the same pid (in a container always 1).
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') return false;
+  }
+  const [startedAt, stats] = await Promise.all([processStartedAt(pid), statOrNull(temp)]);
+  // A process that began after the temp was last touched is not its writer, but has got its pid.
+  return startedAt === null || stats === null || startedAt <= stats.ctimeMs + CLOCK_SLACK_MS;
+}
+
+/** Epoch ms, from /proc/PID/stat (field 22, in ticks since boot) and /proc/stat; null where there is no /proc. */
+async function processStartedAt(pid: number): Promise<number | null> {
+  try {
+    const [process_, system] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile('/proc/stat', 'utf8'),
+    ]);
+    const ticks = Number(process_.slice(process_.lastIndexOf(')') + 2).split(' ')[19]);
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
+    const startedAt = bootSeconds * 1000 + ticks * MS_PER_TICK;
+    return Number.isFinite(startedAt) ? startedAt : null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return null;
+    throw error;
+  }
+}
+
+/** Temps that this process is writing now. */
+const liveTemps = new Set<string>();
+
+const TEMP_NAME = /^\..+\.freshd-(\d+)-[0-9a-f]{12}$/;
+
+// USER_HZ: the kernel's ABI reports 100 ticks a second on every architecture that Node runs on.
+const MS_PER_TICK = 10;
+
+// `btime` has whole seconds, and follows small corrections of the wall clock.
+const CLOCK_SLACK_MS = 2_000;
