@@ -1,0 +1,223 @@
+/**
+ * Alerts in words: from an alert's kind, codes and moments to what a person reads.
+ *
+ * Rule: every word stands in a table here; nothing that a server, a script or an agent wrote is repeated. One fact a line,
+ * because the reader was asleep a minute ago. Times are UTC, as in the log, with the distance from `now` beside them.
+ */
+import type { Alert } from './effect.ts';
+import { clockText, durationText, momentText } from './moment-text.ts';
+import type { AlertKind } from './policy.ts';
+import type { EpochMs } from './token.ts';
+
+export interface AlertWording {
+  /** One line; names the credential. */
+  readonly title: string;
+  /** Lines of the form `Label: fact`; plain text without markup. */
+  readonly text: string;
+  /** The exact command (or act) that helps; also the last line of `text`. Null when nothing is to be done. */
+  readonly remedy: string | null;
+}
+
+interface Facts {
+  /** Name of the credential, `[a-z0-9._-]`. */
+  readonly credential: string;
+  /** The exact command or act that brings the credential back; no secrets. */
+  readonly remedy: string;
+  readonly now: EpochMs;
+}
+
+/**
+ * Puts an alert into words.
+ * @returns at most 512 characters of text for names and targets of ordinary length, so that every sink can carry it whole
+ */
+export function alertText(alert: Alert, facts: Facts): AlertWording {
+  const row = WORDING[alert.kind];
+  const remedy = remedyFor(row.remedy, facts);
+  const lines = [
+    `What: ${row.what(alert)}`,
+    row.time(alert, facts.now),
+    row.target && alert.target !== null ? `Where: ${oneLine(alert.target)}` : null,
+    row.token ? tokenLine(alert.expiresAt, facts.now) : null,
+    `Next: ${row.next}`,
+    remedy === null ? null : `Do: ${remedy}`,
+  ];
+  return {
+    title: `freshd: ${facts.credential} ${row.title(alert)}`,
+    text: lines.filter((line) => line !== null).join('\n'),
+    remedy,
+  };
+}
+
+interface Row {
+  /** Continues "freshd: NAME …". */
+  readonly title: (alert: Alert) => string;
+  readonly what: (alert: Alert) => string;
+  readonly time: (alert: Alert, now: EpochMs) => string;
+  /** Says where the token should have gone. */
+  readonly target: boolean;
+  /** Says how long the present token is good. */
+  readonly token: boolean;
+  readonly next: string;
+  /** `credential`: what brings it back; `explain`, `status`: where to look; `clock`: set the clock. */
+  readonly remedy: 'credential' | 'explain' | 'status' | 'clock' | null;
+}
+
+const failing = { time: sinceLine, target: false, token: true } as const;
+const noticed = { time: atLine, target: false, token: true } as const;
+
+const WORDING: Readonly<Record<AlertKind, Row>> = {
+  first_failure: {
+    ...failing,
+    title: () => 'could not be refreshed, trying again',
+    what: (alert) => `the refresh failed: ${codeWords(alert.code)}.`,
+    next: 'freshd tries again by itself within minutes. Nothing to do yet.',
+    remedy: 'explain',
+  },
+  escalated: {
+    ...failing,
+    title: (alert) => `failed to refresh ${times(alert.failures)}`,
+    what: (alert) => `${times(alert.failures)} in a row the refresh failed; the last time: ${codeWords(alert.code)}.`,
+    next: 'freshd goes on trying by itself. Look at it soon.',
+    remedy: 'explain',
+  },
+  recovering: {
+    ...failing,
+    title: () => 'is still failing, recovery has begun',
+    what: (alert) => `the ordinary retries are used up; the last failure: ${codeWords(alert.code)}.`,
+    next: 'freshd tries for ever, at longer intervals, and tells you when it works. To end it sooner:',
+    remedy: 'credential',
+  },
+  reauthorization_required: {
+    ...failing,
+    title: () => 'needs you: it cannot be refreshed any more',
+    what: (alert) => `freshd has stopped refreshing it: ${codeWords(alert.code)}.`,
+    next: 'nothing happens until a person acts; after that freshd goes on by itself, without a restart.',
+    remedy: 'credential',
+  },
+  restored: {
+    title: (alert) =>
+      alert.episodeStartedAt === null
+        ? 'works again'
+        : `works again after ${durationText(alert.at - alert.episodeStartedAt)}`,
+    what: () => 'it was refreshed; all is well.',
+    time: lastedLine,
+    target: false,
+    token: true,
+    next: 'nothing to do.',
+    remedy: null,
+  },
+  suspicious_refresh_rate: {
+    ...noticed,
+    title: () => 'is refreshed suspiciously often',
+    what: () =>
+      'its budget of refreshes is used up: a program keeps reporting good tokens as refused, or refreshes bring nothing.',
+    next: 'freshd slows down to one refresh in two minutes. Find the program that reports them.',
+    remedy: 'explain',
+  },
+  clock_skew: {
+    ...noticed,
+    title: () => 'was refused, and this clock is wrong',
+    what: () => "this machine's clock and the server's differ by more than a minute, so its answer is not believed.",
+    next: 'freshd tries again. Set the clock.',
+    remedy: 'clock',
+  },
+  rate_limited_past_expiry: {
+    ...failing,
+    title: () => 'is rate-limited past its expiry',
+    what: () => 'the server told freshd to wait for longer than the present token lasts.',
+    next: 'freshd waits as told, then tries again. When that is:',
+    remedy: 'explain',
+  },
+  refresh_token_expiring: {
+    ...noticed,
+    title: () => 'will soon need you: its refresh token ends',
+    what: () => 'the refresh token ends within days; after that nothing can refresh it but a person.',
+    next: 'all goes on until then. Best done now, in daylight:',
+    remedy: 'credential',
+  },
+  delivery_failed: {
+    ...noticed,
+    title: () => 'is fresh, but could not be delivered',
+    what: (alert) => `one place did not take what it should hold: ${codeWords(alert.code)}.`,
+    target: true,
+    next: 'freshd keeps trying that place; all others are served.',
+    remedy: 'status',
+  },
+  delivery_restored: {
+    title: () => 'is delivered again',
+    what: () => 'the place that had refused it has it now.',
+    time: lastedLine,
+    target: true,
+    token: true,
+    next: 'nothing to do.',
+    remedy: null,
+  },
+};
+
+/** What codes mean, for those a person meets often; any other code is shown alone and can be looked up. */
+const CODE_WORDS: ReadonlyMap<string, string> = new Map([
+  ['invalid_grant', 'the server no longer accepts the stored refresh token'],
+  ['lost_response', 'an answer was lost on the way, and with it the new refresh token'],
+  ['invalid_client', 'the server does not accept the client id or secret'],
+  ['timeout', 'the refresh did not finish in time'],
+  ['script_missing', 'the refresh script is not there'],
+  ['store_blanked', 'the tool that owns the stored credential has emptied it'],
+  ['state_broken', 'the stored credential cannot be understood'],
+  ['token_missing', 'nothing is stored for it'],
+  ['disk_full', 'the disk is full'],
+  ['foreign_value', 'somebody else has written a value there'],
+]);
+
+/** Codes are identifiers; whatever else an OAuth answer put in that place is not repeated. */
+const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;
+
+function codeWords(code: string | null): string {
+  if (code === null || !CODE_SHAPE.test(code)) return 'no code is known';
+  const words = CODE_WORDS.get(code);
+  return words === undefined ? `code ${code}` : `${words} (${code})`;
+}
+
+function remedyFor(kind: Row['remedy'], facts: Facts): string | null {
+  switch (kind) {
+    case 'credential':
+      return oneLine(facts.remedy);
+    case 'explain':
+      return `freshd explain ${facts.credential}`;
+    case 'status':
+      return 'freshd status';
+    case 'clock':
+      return 'set the clock of this machine (on Linux: timedatectl set-ntp true)';
+    case null:
+      return null;
+  }
+}
+
+function tokenLine(expiresAt: EpochMs | null, now: EpochMs): string {
+  if (expiresAt === null) return 'Token: how long the present one still works is not known.';
+  return expiresAt > now
+    ? `Token: the present one is good until ${momentText(expiresAt, now)}.`
+    : `Token: expired ${momentText(expiresAt, now)}; programs without a fallback fail now.`;
+}
+
+function sinceLine(alert: Alert, now: EpochMs): string {
+  return `Since: ${momentText(alert.episodeStartedAt ?? alert.at, now)}.`;
+}
+
+function atLine(alert: Alert, now: EpochMs): string {
+  return `At: ${momentText(alert.at, now)}.`;
+}
+
+function lastedLine(alert: Alert, now: EpochMs): string {
+  if (alert.episodeStartedAt === null) return atLine(alert, now);
+  const lasted = durationText(alert.at - alert.episodeStartedAt);
+  return `Lasted: ${lasted}, from ${clockText(alert.episodeStartedAt, now)} to ${clockText(alert.at, now)}.`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** A line break in a path or command must not forge a line of its own. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
+}

@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { alertText } from '../../src/core/alert-text.ts';
+import type { Alert } from '../../src/core/effect.ts';
+import { clockText, durationText, momentText } from '../../src/core/moment-text.ts';
+import { ALERT_KINDS, type AlertKind } from '../../src/core/policy.ts';
+import { epochMs } from '../../src/core/token.ts';
+
+const MINUTE_MS = 60_000;
+const NOW = epochMs(Date.UTC(2026, 10, 22, 2, 14));
+const FACTS = { credential: 'claude', remedy: 'claude /login', now: NOW };
+
+function alert(kind: AlertKind, changes: Partial<Alert> = {}): Alert {
+  return {
+    id: 'claude-1-first_failure',
+    kind,
+    at: NOW,
+    episodeStartedAt: epochMs(NOW - 12 * MINUTE_MS),
+    failures: 3,
+    code: 'timeout',
+    expiresAt: epochMs(NOW + 46 * MINUTE_MS),
+    target: null,
+    ...changes,
+  };
+}
+
+describe('alert text', () => {
+  test('A8: a first failure says what happened, since when, until when the token is good, and that nothing is to be done', () => {
+    expect(alertText(alert('first_failure', { failures: 1 }), FACTS)).toEqual({
+      title: 'freshd: claude could not be refreshed, trying again',
+      text: [
+        'What: the refresh failed: the refresh did not finish in time (timeout).',
+        'Since: 02:02 UTC (12 min ago).',
+        'Token: the present one is good until 03:00 UTC (in 46 min).',
+        'Next: freshd tries again by itself within minutes. Nothing to do yet.',
+        'Do: freshd explain claude',
+      ].join('\n'),
+      remedy: 'freshd explain claude',
+    });
+  });
+
+  test('A8: the escalation counts the failures', () => {
+    const { title, text } = alertText(alert('escalated'), FACTS);
+    expect(title).toBe('freshd: claude failed to refresh 3 times');
+    expect(text).toContain('3 times in a row');
+  });
+
+  test('E3: a re-authorization alert names the exact command, in the text and beside it', () => {
+    const wording = alertText(alert('reauthorization_required', { code: 'invalid_grant' }), FACTS);
+    expect(wording.remedy).toBe('claude /login');
+    expect(wording.text.split('\n').at(-1)).toBe('Do: claude /login');
+    expect(wording.text).toContain('the server no longer accepts the stored refresh token (invalid_grant)');
+  });
+
+  test('A8: restored says how long it lasted and when', () => {
+    const startedAt = epochMs(Date.UTC(2026, 10, 21, 23, 45));
+    expect(alertText(alert('restored', { episodeStartedAt: startedAt, code: null }), FACTS)).toEqual({
+      title: 'freshd: claude works again after 2 h 29 min',
+      text: [
+        'What: it was refreshed; all is well.',
+        'Lasted: 2 h 29 min, from 2026-11-21 23:45 UTC to 02:14 UTC.',
+        'Token: the present one is good until 03:00 UTC (in 46 min).',
+        'Next: nothing to do.',
+      ].join('\n'),
+      remedy: null,
+    });
+  });
+
+  test('an expired token is said to be expired, an unknown expiry to be unknown', () => {
+    const expired = alertText(alert('recovering', { expiresAt: epochMs(NOW - 90 * MINUTE_MS) }), FACTS);
+    expect(expired.text).toContain('Token: expired 00:44 UTC (1 h 30 min ago); programs without a fallback fail now.');
+    const unknown = alertText(alert('recovering', { expiresAt: null }), FACTS);
+    expect(unknown.text).toContain('how long the present one still works is not known');
+  });
+
+  test('a delivery alert names the place', () => {
+    const failed = alertText(
+      alert('delivery_failed', { target: 'envFile:/srv/bot/.env#TOKEN', code: 'disk_full' }),
+      FACTS,
+    );
+    expect(failed.text).toContain('Where: envFile:/srv/bot/.env#TOKEN');
+    expect(failed.text).toContain('the disk is full (disk_full)');
+  });
+
+  test.each(ALERT_KINDS)('%s fits every sink: one-line title, labelled lines, at most 512 characters', (kind) => {
+    const name = 'c'.repeat(63);
+    const wording = alertText(alert(kind, { target: 'envFile:/srv/bot/.env#TOKEN', code: 'c'.repeat(64) }), {
+      ...FACTS,
+      credential: name,
+      remedy: `freshd refresh ${name}`,
+    });
+    expect(wording.title).toMatch(new RegExp(`^freshd: ${name} [^\\n]{1,80}$`));
+    expect(wording.text.length).toBeLessThanOrEqual(512);
+    for (const line of wording.text.split('\n'))
+      expect(line).toMatch(/^(What|Since|At|Lasted|Where|Token|Next|Do): \S/);
+    if (wording.remedy !== null) expect(wording.text).toContain(`Do: ${wording.remedy}`);
+  });
+
+  test('A10: whatever stands in the place of a code, only an identifier is repeated', () => {
+    const hostile = alertText(alert('escalated', { code: '<!channel> see https://evil.example/ eyJhbGciOi' }), FACTS);
+    expect(hostile.text).toContain('no code is known');
+    expect(hostile.text).not.toContain('evil');
+    expect(alertText(alert('escalated', { code: 'constructor' }), FACTS).text).toContain('code constructor');
+  });
+
+  test('a line break in a path cannot forge a line', () => {
+    const { text } = alertText(alert('delivery_failed', { target: 'envFile:/tmp/a\nDo: rm -rf /' }), FACTS);
+    expect(text).toContain('Where: envFile:/tmp/a Do: rm -rf /');
+  });
+});
+
+describe('moments in words', () => {
+  test('durations have two units at most and are rounded down', () => {
+    const shown = [-5, 999, 59_999, 60_000, 3_599_999, 3_600_000, 5_400_000, 86_400_000, 94_000_000].map(durationText);
+    expect(shown).toEqual(['0 s', '0 s', '59 s', '1 min', '59 min', '1 h', '1 h 30 min', '1 d', '1 d 2 h']);
+  });
+
+  test('the distance is said with its direction', () => {
+    expect(momentText(epochMs(NOW + 30_000), NOW)).toBe('02:14 UTC (in 30 s)');
+    expect(momentText(epochMs(NOW - 30_000), NOW)).toBe('02:13 UTC (30 s ago)');
+  });
+
+  test('every moment reads as the calendar has it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: Date.UTC(1600, 0), max: Date.UTC(2999, 11, 31) }), (value) => {
+        const iso = new Date(value).toISOString();
+        const faraway = epochMs(Date.UTC(3005, 0));
+        expect(clockText(epochMs(value), faraway)).toBe(`${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`);
+      }),
+    );
+  });
+});
