@@ -191,6 +191,8 @@ export interface DaemonPort {
   /** The exact command or act that brings this credential back; no secrets. */
   remedy(credential: string): string;
   now(): Now;
+  /** Code of a bug that keeps this credential from being stepped, whatever its state says; null: none. Not ready meanwhile. */
+  fault?(credential: string): string | null;
   /** Synchronous: the state is already the new one when this returns. */
   dispatch(credential: string, event: Event): void;
   /** Called after each step of any credential. @returns how to stop listening */
