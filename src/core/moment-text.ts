@@ -19,6 +19,14 @@ export function clockText(at: EpochMs, now: EpochMs): string {
   return day === Math.floor(now / DAY_MS) ? time : `${dateText(day)} ${time}`;
 }
 
+/** ISO 8601 in UTC to the second, as on the wire: "2026-11-22T02:14:07Z". */
+export function isoText(at: EpochMs): string {
+  const day = Math.floor(at / DAY_MS);
+  const seconds = Math.floor((at - day * DAY_MS) / 1000);
+  const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => pad(Math.floor(part)));
+  return `${dateText(day)}T${time.join(':')}Z`;
+}
+
 /** Two units at most, rounded down: "30 s", "46 min", "7 h 24 min", "3 d 2 h". */
 export function durationText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

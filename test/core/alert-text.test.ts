@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { alertText } from '../../src/core/alert-text.ts';
 import type { Alert } from '../../src/core/effect.ts';
-import { clockText, durationText, momentText } from '../../src/core/moment-text.ts';
+import { clockText, durationText, isoText, momentText } from '../../src/core/moment-text.ts';
 import { ALERT_KINDS, type AlertKind } from '../../src/core/policy.ts';
 import { epochMs } from '../../src/core/token.ts';
 
@@ -126,6 +126,7 @@ describe('moments in words', () => {
         const iso = new Date(value).toISOString();
         const faraway = epochMs(Date.UTC(3005, 0));
         expect(clockText(epochMs(value), faraway)).toBe(`${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`);
+        expect(isoText(epochMs(value))).toBe(`${iso.slice(0, 19)}Z`);
       }),
     );
   });
