@@ -3,14 +3,16 @@
  *
  * Rule: every failure leaves the old file whole and no temp behind, and is a PortError with a code of its own.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, open, readdir, readFile, realpath, rename, rm, statfs } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, link, lstat, open, realpath, rename, rm, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
+import { claimTempPath, releaseTempPath } from './temp-path.ts';
 
+// Part of every writer's vocabulary: who writes files needs these too.
 export { portErrorFrom } from './port-error.ts';
+export { sweepStaleTemps } from './temp-path.ts';
 
 export interface AtomicWriteOptions {
   /** Mode of a new file, whatever the umask; an existing file keeps its own. */
@@ -103,29 +105,6 @@ export async function writeInPlace(path: string, data: string | Uint8Array): Pro
   }
 }
 
-/**
- * Removes temps whose writer no longer lives, in one directory. A writer in another container looks dead from here; if its
- * temp is swept in the milliseconds before its rename, that write fails, is reported and repeated: nothing tears.
- * @returns the removed paths; none when the directory is missing
- * @throws PortError
- */
-export async function sweepStaleTemps(directory: string): Promise<string[]> {
-  const removed: string[] = [];
-  try {
-    for (const name of await readdir(directory)) {
-      const pid = TEMP_NAME.exec(name)?.[1];
-      if (pid === undefined) continue;
-      const path = join(directory, name);
-      if (liveTemps.has(path) || (await writerLives(Number(pid), path))) continue;
-      await rm(path, { force: true });
-      removed.push(path);
-    }
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path: directory, doing: 'sweep' });
-  }
-  return removed;
-}
-
 /** Makes created, renamed and removed names durable. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -182,10 +161,7 @@ interface TempContent {
 
 /** Gives `commit` a durable temp beside `target`; whatever fails, the temp is removed. */
 async function withTemp<T>(target: string, content: TempContent, commit: (temp: string) => Promise<T>): Promise<T> {
-  // A name may have 255 bytes; 60 characters have at most 180 of them.
-  const name = `.${basename(target).slice(0, 60)}.freshd-${process.pid}-${randomBytes(6).toString('hex')}`;
-  const temp = join(dirname(target), name);
-  liveTemps.add(temp);
+  const temp = claimTempPath(target);
   try {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const handle = await open(temp, flags, 0o600);
@@ -207,7 +183,7 @@ async function withTemp<T>(target: string, content: TempContent, commit: (temp: 
     await rm(temp, { force: true }).catch(() => undefined);
     throw error;
   } finally {
-    liveTemps.delete(temp);
+    releaseTempPath(temp);
   }
 }
 
@@ -239,44 +215,3 @@ async function explain(error: unknown, path: string): Promise<PortError> {
   }
   return portErrorFrom(error, { path, doing: 'write' });
 }
-
-async function writerLives(pid: number, temp: string): Promise<boolean> {
-  // Ours would be in liveTemps: this one was left by an earlier life with the same pid (in a container always 1).
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errnoOf(error) === 'ESRCH') return false;
-  }
-  const [startedAt, stats] = await Promise.all([processStartedAt(pid), statOrNull(temp)]);
-  // A process that began after the temp was last touched is not its writer, but has got its pid.
-  return startedAt === null || stats === null || startedAt <= stats.ctimeMs + CLOCK_SLACK_MS;
-}
-
-/** Epoch ms, from /proc/PID/stat (field 22, in ticks since boot) and /proc/stat; null where there is no /proc. */
-async function processStartedAt(pid: number): Promise<number | null> {
-  try {
-    const [process_, system] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile('/proc/stat', 'utf8'),
-    ]);
-    const ticks = Number(process_.slice(process_.lastIndexOf(')') + 2).split(' ')[19]);
-    const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
-    const startedAt = bootSeconds * 1000 + ticks * MS_PER_TICK;
-    return Number.isFinite(startedAt) ? startedAt : null;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return null;
-    throw error;
-  }
-}
-
-/** Temps that this process is writing now. */
-const liveTemps = new Set<string>();
-
-const TEMP_NAME = /^\..+\.freshd-(\d+)-[0-9a-f]{12}$/;
-
-// USER_HZ: the kernel's ABI reports 100 ticks a second on every architecture that Node runs on.
-const MS_PER_TICK = 10;
-
-// `btime` has whole seconds, and follows small corrections of the wall clock.
-const CLOCK_SLACK_MS = 2_000;

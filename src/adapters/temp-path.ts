@@ -1,0 +1,86 @@
+/**
+ * Names of temp files, and the removal of those whose writer died before its rename.
+ *
+ * Rule: the name carries the writer's pid; a temp is removed only when no living process can be its writer.
+ */
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf, portErrorFrom } from './port-error.ts';
+
+/** A fresh name beside `target`, kept from the sweep until it is released. */
+export function claimTempPath(target: string): string {
+  // A name may have 255 bytes; 60 characters have at most 180 of them.
+  const name = `.${basename(target).slice(0, 60)}.freshd-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const temp = join(dirname(target), name);
+  liveTemps.add(name);
+  return temp;
+}
+
+export function releaseTempPath(temp: string): void {
+  liveTemps.delete(basename(temp));
+}
+
+/**
+ * Removes temps whose writer no longer lives, in one directory. A writer in another container looks dead from here; if its
+ * temp is swept in the milliseconds before its rename, that write fails, is reported and repeated: nothing tears.
+ * @returns the removed paths; none when the directory is missing
+ * @throws PortError
+ */
+export async function sweepStaleTemps(directory: string): Promise<string[]> {
+  const removed: string[] = [];
+  try {
+    for (const name of await readdir(directory)) {
+      const pid = TEMP_NAME.exec(name)?.[1];
+      if (pid === undefined) continue;
+      const path = join(directory, name);
+      if (liveTemps.has(name) || (await writerLives(Number(pid), path))) continue;
+      await rm(path, { force: true });
+      removed.push(path);
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path: directory, doing: 'sweep' });
+  }
+  return removed;
+}
+
+async function writerLives(pid: number, temp: string): Promise<boolean> {
+  // Ours would be in liveTemps: this one was left by an earlier life with the same pid (in a container always 1).
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') return false;
+  }
+  const [startedAt, stats] = await Promise.all([processStartedAt(pid), stat(temp).catch(() => null)]);
+  // A process that began after the temp was last touched is not its writer, but has got its pid.
+  return startedAt === null || stats === null || startedAt <= stats.ctimeMs + CLOCK_SLACK_MS;
+}
+
+/** Epoch ms, from /proc/PID/stat (field 22, in ticks since boot) and /proc/stat; null where there is no /proc. */
+async function processStartedAt(pid: number): Promise<number | null> {
+  try {
+    const [process_, system] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile('/proc/stat', 'utf8'),
+    ]);
+    const ticks = Number(process_.slice(process_.lastIndexOf(')') + 2).split(' ')[19]);
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
+    const startedAt = bootSeconds * 1000 + ticks * MS_PER_TICK;
+    return Number.isFinite(startedAt) ? startedAt : null;
+  } catch {
+    // No /proc, or hidden, or the process just ended: then its start says nothing.
+    return null;
+  }
+}
+
+/** Names of the temps that this process is writing now; unique by their random part, whatever path led there. */
+const liveTemps = new Set<string>();
+
+const TEMP_NAME = /^\..+\.freshd-(\d+)-[0-9a-f]{12}$/;
+
+// USER_HZ: the kernel's ABI reports 100 ticks a second on every architecture that Node runs on.
+const MS_PER_TICK = 10;
+
+// `btime` has whole seconds, and follows small corrections of the wall clock.
+const CLOCK_SLACK_MS = 2_000;
