@@ -1,0 +1,245 @@
+/**
+ * The engine: the only caller of `step`. It holds the states of all credentials, feeds them events, hands their effects to
+ * the performer, and keeps one alarm at the earliest deadline of all.
+ *
+ * Contract:
+ * 1. `dispatch` is synchronous and not re-entrant: step, commit the state, enqueue the effects, re-arm the alarm, observe.
+ *    What is dispatched meanwhile (by a listener, by a port that answers at once) waits in a queue and is run before the
+ *    outermost `dispatch` returns. Nothing else calls `step`.
+ * 2. Effects run first-in-first-out per credential; the engine never waits for one, and credentials never wait for each other.
+ * 3. After every step the credential's next deadline is asked for and kept; in every phase but `stopped` there is one, later
+ *    than now. A wake-up ticks only what is due. Ticks are idempotent: early, late and doubled ones are harmless.
+ * 4. The alarm never sleeps longer than 30 s. At every look at the clocks (wake-up or event) a disagreement between wall and
+ *    monotonic time of more than 2 s is told to every credential first, as `clock_jumped`.
+ * 5. A throw from `step` is a bug. The step is dropped as a whole (old state, no effects), logged as `step_threw`, and the
+ *    credential is unhealthy until a later step succeeds; it is ticked every 30 s. All others go on. A deadline that is
+ *    missing or not later than now counts as such a bug, but its step stands.
+ */
+import type { Effect } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import type { CredentialState, Step } from '../core/state.ts';
+import type { Now } from '../core/token.ts';
+import { createDeadlineHeap } from './alarm.ts';
+import { describeBug } from './bug.ts';
+import type { AlarmPort, ClockPort, LogPort } from './ports.ts';
+
+export interface EngineOptions {
+  readonly step: (state: CredentialState, event: Event, now: Now) => Step;
+  /** Delay in ms, more than 0; null: never again. */
+  readonly nextDeadline: (state: CredentialState, now: Now) => number | null;
+  readonly clock: ClockPort;
+  readonly alarm: AlarmPort;
+  readonly log: LogPort;
+  /** Enqueues; neither awaited nor allowed to throw. */
+  readonly perform: (credential: string, effects: readonly Effect[]) => void;
+  readonly observe: (transition: Transition) => void;
+}
+
+/** One step, as it is told to those who watch. */
+export interface Transition {
+  readonly credential: string;
+  readonly event: Event;
+  readonly before: CredentialState;
+  readonly after: CredentialState;
+  readonly now: Now;
+}
+
+export type StepListener = (credential: string, state: CredentialState) => void;
+
+export interface Engine {
+  add(state: CredentialState): void;
+  /** Forgets the credential; later events for it are dropped. */
+  remove(credential: string): void;
+  names(): readonly string[];
+  state(credential: string): CredentialState | undefined;
+  /** Why this credential cannot be stepped at the moment (a bug), or null. */
+  fault(credential: string): string | null;
+  dispatch(credential: string, event: Event): void;
+  onStep(listener: StepListener): () => void;
+  /** Clears the alarm for good. */
+  close(): void;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  return new CredentialEngine(options);
+}
+
+class CredentialEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #states = new Map<string, CredentialState>();
+  readonly #faults = new Map<string, string>();
+  readonly #deadlines = createDeadlineHeap();
+  readonly #listeners = new Set<StepListener>();
+  #queue: { readonly credential: string; readonly event: Event }[] = [];
+  #draining = false;
+  #closed = false;
+  /** Wall minus monotonic time as last agreed; a change of it is a jump. */
+  #offsetMs: number;
+  /** Monotonic moment for which the alarm is set; null: it is not. */
+  #armedFor: number | null = null;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#offsetMs = offsetOf(options.clock.now());
+  }
+
+  add(state: CredentialState): void {
+    const now = this.#options.clock.now();
+    this.#states.set(state.name, state);
+    this.#schedule(state, this.#options.nextDeadline(state, now), now);
+    if (!this.#draining) this.#arm();
+  }
+
+  remove(credential: string): void {
+    this.#states.delete(credential);
+    this.#faults.delete(credential);
+    this.#deadlines.delete(credential);
+  }
+
+  names(): readonly string[] {
+    return [...this.#states.keys()];
+  }
+
+  state(credential: string): CredentialState | undefined {
+    return this.#states.get(credential);
+  }
+
+  fault(credential: string): string | null {
+    return this.#faults.get(credential) ?? null;
+  }
+
+  onStep(listener: StepListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  dispatch(credential: string, event: Event): void {
+    this.#queue.push({ credential, event });
+    if (!this.#draining) this.#drain(() => this.#noticeJump());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#armedFor = null;
+    this.#options.alarm.clear();
+  }
+
+  #ring(): void {
+    this.#armedFor = null;
+    this.#drain(() => {
+      this.#noticeJump();
+      this.#queue.push(...this.#due().map((credential) => ({ credential, event: { type: 'tick' } as const })));
+    });
+  }
+
+  /** Runs the queue until it is empty, then arms the alarm; `prepare` may put events in front. */
+  #drain(prepare: () => void): void {
+    this.#draining = true;
+    try {
+      prepare();
+      for (let next = 0; next < this.#queue.length; next += 1) {
+        const entry = this.#queue[next];
+        if (entry !== undefined) this.#step(entry.credential, entry.event);
+      }
+    } finally {
+      this.#queue = [];
+      this.#draining = false;
+      this.#arm();
+    }
+  }
+
+  #step(credential: string, event: Event): void {
+    const before = this.#states.get(credential);
+    if (before === undefined) {
+      this.#options.log.write('debug', 'event_dropped', { credential, cause: event.type });
+      return;
+    }
+    const now = this.#options.clock.now();
+    let step: Step;
+    let delayMs: number | null;
+    try {
+      step = this.#options.step(before, event, now);
+      delayMs = this.#options.nextDeadline(step.state, now);
+    } catch (error) {
+      this.#quarantine(credential, event, error, now);
+      return;
+    }
+    this.#states.set(credential, step.state);
+    if (this.#faults.delete(credential)) this.#options.log.write('info', 'step_recovered', { credential });
+    this.#schedule(step.state, delayMs, now);
+    this.#options.perform(credential, step.effects);
+    this.#tell({ credential, event, before, after: step.state, now });
+  }
+
+  #schedule({ name, phase }: CredentialState, delayMs: number | null, now: Now): void {
+    if (delayMs === null && phase.kind === 'stopped') this.#deadlines.delete(name);
+    else if (delayMs !== null && delayMs > 0) this.#deadlines.set(name, now.monotonicMs + delayMs);
+    else {
+      // A bug too, but one that must neither spin nor put the credential to sleep for ever.
+      this.#deadlines.set(name, now.monotonicMs + FAULT_RETRY_MS);
+      this.#faults.set(name, 'deadline_broken');
+      this.#options.log.write('error', 'deadline_broken', { credential: name, phase: phase.kind, delay_ms: delayMs });
+    }
+  }
+
+  #quarantine(credential: string, event: Event, error: unknown, now: Now): void {
+    const { code, stack } = describeBug(error);
+    this.#faults.set(credential, code);
+    this.#deadlines.set(credential, now.monotonicMs + FAULT_RETRY_MS);
+    this.#options.log.write('error', 'step_threw', { credential, cause: event.type, code, stack });
+  }
+
+  #tell(transition: Transition): void {
+    try {
+      this.#options.observe(transition);
+      for (const listener of this.#listeners) listener(transition.credential, transition.after);
+    } catch (error) {
+      this.#options.log.write('error', 'listener_threw', { credential: transition.credential, ...describeBug(error) });
+    }
+  }
+
+  #noticeJump(): void {
+    const offsetMs = offsetOf(this.#options.clock.now());
+    const byMs = Math.round(offsetMs - this.#offsetMs);
+    if (Math.abs(byMs) <= JUMP_MS_MIN) return;
+    this.#offsetMs = offsetMs;
+    this.#options.log.write('warn', 'clock_jumped', { by_ms: byMs, credentials: this.#states.size });
+    const waiting = this.#queue;
+    const told = this.names().map((credential) => ({ credential, event: { type: 'clock_jumped', byMs } as const }));
+    this.#queue = [...told, ...waiting];
+  }
+
+  /** Takes what is due out of the heap; the step that follows sets a new deadline for each. */
+  #due(): readonly string[] {
+    const { monotonicMs } = this.#options.clock.now();
+    const due: string[] = [];
+    for (let first = this.#deadlines.earliest(); first !== null; first = this.#deadlines.earliest()) {
+      if (first.at > monotonicMs) break;
+      this.#deadlines.delete(first.name);
+      due.push(first.name);
+    }
+    return due;
+  }
+
+  /** An alarm that is set early enough already is left alone: ringing early costs one look. */
+  #arm(): void {
+    const first = this.#deadlines.earliest();
+    if (this.#closed || first === null) return;
+    const { monotonicMs } = this.#options.clock.now();
+    const at = Math.min(first.at, monotonicMs + SLEEP_MS_MAX);
+    if (this.#armedFor !== null && this.#armedFor <= at) return;
+    this.#armedFor = at;
+    this.#options.alarm.set(Math.max(1, Math.ceil(at - monotonicMs)), () => this.#ring());
+  }
+}
+
+const offsetOf = (now: Now): number => now.wallMs - now.monotonicMs;
+
+// A laptop that slept through the deadline wakes late; ticks are idempotent, so oversleeping costs at most this.
+const SLEEP_MS_MAX = 30_000;
+
+// Time servers slew by milliseconds; a suspend or a set clock moves by more than this.
+const JUMP_MS_MIN = 2_000;
+
+// A bug that depends on the moment passes by itself; one that does not is logged twice a minute, not in a loop.
+const FAULT_RETRY_MS = 30_000;

@@ -1,0 +1,89 @@
+/**
+ * Keeps freshd's own memory of each credential on disk: saved after a step that changed it, the latest wins.
+ *
+ * Rule: at most one save per credential is under way. A save that fails is logged once per row of failures and repeated with
+ * the next change, and at the latest at `flush`; losing a memory costs comfort (an alert twice), never a token.
+ */
+import type { CredentialState } from '../core/state.ts';
+import type { Now } from '../core/token.ts';
+import { describeBug } from './bug.ts';
+import { createGate } from './gate.ts';
+import { type LogPort, type MemoryPort, PortError } from './ports.ts';
+
+export interface MemoryKeeperOptions {
+  readonly port: MemoryPort;
+  /** Plain JSON without secrets. */
+  readonly remember: (state: CredentialState, now: Now) => unknown;
+  readonly log: LogPort;
+}
+
+export interface MemoryKeeper {
+  note(state: CredentialState, now: Now): void;
+  forget(credential: string): void;
+  /** Resolves when everything noted is saved or has failed. */
+  flush(): Promise<void>;
+}
+
+interface Kept {
+  wanted: string;
+  saved: string | null;
+  saving: Promise<void> | null;
+  failing: boolean;
+}
+
+export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
+  const kept = new Map<string, Kept>();
+  const gate = createGate(SAVES_MAX);
+
+  return {
+    note(state, now) {
+      const wanted = JSON.stringify(options.remember(state, now));
+      const memory = kept.get(state.name) ?? { wanted, saved: null, saving: null, failing: false };
+      kept.set(state.name, memory);
+      memory.wanted = wanted;
+      start(state.name, memory);
+    },
+    forget: (credential) => {
+      kept.delete(credential);
+    },
+    async flush() {
+      for (const [credential, memory] of kept) start(credential, memory);
+      await Promise.all([...kept.values()].map((memory) => memory.saving));
+    },
+  };
+
+  function start(credential: string, memory: Kept): void {
+    if (memory.saving !== null || memory.saved === memory.wanted) return;
+    memory.saving = save(credential, memory).finally(() => {
+      memory.saving = null;
+    });
+  }
+
+  async function save(credential: string, memory: Kept): Promise<void> {
+    while (memory.saved !== memory.wanted) {
+      const text = memory.wanted;
+      const saved = await gate.run(() => attempt(credential, memory, text));
+      if (!saved) return;
+      memory.saved = text;
+    }
+  }
+
+  async function attempt(credential: string, memory: Kept, text: string): Promise<boolean> {
+    try {
+      await options.port.save(credential, JSON.parse(text));
+      if (memory.failing) options.log.write('info', 'memory_restored', { credential });
+      memory.failing = false;
+      return true;
+    } catch (error) {
+      if (!memory.failing) {
+        const about = error instanceof PortError ? { code: error.code, remedy: error.remedy } : describeBug(error);
+        options.log.write('warn', 'memory_failed', { credential, ...about });
+      }
+      memory.failing = true;
+      return false;
+    }
+  }
+}
+
+// As for publications: busy enough for a disk, far below the usual limit of descriptors.
+const SAVES_MAX = 64;

@@ -1,0 +1,227 @@
+/**
+ * Performs the effects of an attempt: wait in line, lock, re-read, journal, run, record, persist, unlock.
+ *
+ * Rule: whoever opens it closes it. An attempt that does not come as far as `attempt_recorded` is released here; from then
+ * on slot and store lock are held until `close_attempt`, or until the credential's next attempt begins. Every effect is
+ * answered by exactly one event, also when a port throws (`internal_error`) or hangs.
+ */
+import type { AttemptReason, Effect } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import { lifeLeftMs } from '../core/schedule.ts';
+import type { CredentialState } from '../core/state.ts';
+import { commitAnswer, failedWith, type OpenAttempt, prepareAttempt, type StepTools } from './attempt-steps.ts';
+import { describeBug } from './bug.ts';
+import type { ManagedCredential } from './credential.ts';
+import { inDoubt, unsent } from './failures.ts';
+import type { WaitingLine } from './line.ts';
+import { type ClockPort, type JournalEntry, type JournalPort, type LogPort, PortError } from './ports.ts';
+import { runRefresh } from './run-refresh.ts';
+import { within } from './time-limit.ts';
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
+
+export interface AttemptsOptions extends StepTools {
+  readonly credential: (name: string) => ManagedCredential | undefined;
+  readonly state: (name: string) => CredentialState | undefined;
+  readonly report: (credential: string, event: Event) => void;
+  readonly line: WaitingLine;
+  readonly journal: JournalPort;
+  readonly log: LogPort;
+  /** From leaving the line to the journal; also each later step but the refresh itself. */
+  readonly stepLimitMs: number;
+}
+
+export class Attempts {
+  readonly #options: AttemptsOptions;
+  readonly #tools: Parameters<typeof prepareAttempt>[2];
+  readonly #open = new Map<string, OpenAttempt>();
+
+  constructor(options: AttemptsOptions) {
+    this.#options = options;
+    this.#tools = { ...options, write: (open, entry) => this.#write(open, entry) };
+  }
+
+  /** Does this credential hold anything for an attempt? */
+  isOpen(name: string): boolean {
+    return this.#open.has(name);
+  }
+
+  /** Answered by attempt_recorded | store_changed | token_missing | state_broken | refresh_failed. */
+  async begin(name: string, effect: EffectOf<'begin_attempt'>): Promise<void> {
+    const { attempt } = effect;
+    const credential = this.#options.credential(name);
+    const state = this.#options.state(name);
+    if (credential === undefined || state === undefined) return;
+    await this.release(name);
+    const place = this.#options.line.enter(urgencyOf(state, this.#options.clock));
+    const open: OpenAttempt = {
+      attempt,
+      credential,
+      leaveLine: place.leave,
+      unlock: null,
+      entry: null,
+      tokens: null,
+      closed: false,
+      journal: Promise.resolve(),
+    };
+    this.#open.set(name, open);
+    const event = (await place.turn)
+      ? await this.#answer(open, prepareAttempt(open, effect.expected, this.#tools))
+      : failedWith(attempt, unsent('store_busy', 'the attempt was given up while it waited in line'));
+    if (event.type !== 'attempt_recorded') await this.release(name, open);
+    this.#options.report(name, event);
+  }
+
+  /** Answered by refresh_succeeded | refresh_failed. Its own time limit is the port's; the core has a back-stop. */
+  async run(name: string, effect: { readonly attempt: number; readonly reason: AttemptReason }): Promise<void> {
+    const { attempt, reason } = effect;
+    const open = this.#current(name, attempt);
+    if (open?.entry == null) {
+      this.#options.report(name, failedWith(attempt, unsent('internal_error', 'the attempt is not open')));
+      return;
+    }
+    const { runId } = open.entry;
+    const onStarted = (process: JournalEntry['process']) => this.#noteProcess(open, process);
+    try {
+      const run = { credential: open.credential, attempt, reason, runId, tokens: open.tokens, onStarted };
+      this.#options.report(name, await runRefresh(run, this.#options));
+    } catch (error) {
+      this.#options.report(
+        name,
+        failedWith(attempt, inDoubt('internal_error', this.#internal(open, 'run_refresh', error))),
+      );
+    }
+  }
+
+  cancel(name: string, attempt: number): void {
+    const open = this.#current(name, attempt);
+    open?.credential.parts.refresh?.cancel(attempt);
+  }
+
+  /** Answered by answer_recorded | answer_record_failed. */
+  async record(name: string, { attempt, answer }: EffectOf<'record_answer'>): Promise<void> {
+    const open = this.#current(name, attempt);
+    const entry = open?.entry ?? null;
+    let code: string | null = entry === null ? 'journal_failed' : null;
+    if (open !== null && entry !== null && answer.response !== null) {
+      const write = this.#write(open, { ...entry, response: answer.response });
+      code = await this.#codeOf(open, write, 'record_answer');
+    }
+    this.#options.report(
+      name,
+      code === null ? { type: 'answer_recorded', attempt } : { type: 'answer_record_failed', attempt, code },
+    );
+  }
+
+  /** Answered by persist_succeeded | persist_failed. Also comes after the attempt was closed, as a retry. */
+  async persist(name: string, effect: EffectOf<'persist_token'>): Promise<void> {
+    const { attempt } = effect;
+    const open = this.#current(name, attempt);
+    const credential = open?.credential ?? this.#options.credential(name);
+    if (credential === undefined) return;
+    const refused = (code: string): Event => ({ type: 'persist_failed', attempt, code, winner: null });
+    try {
+      const work = commitAnswer(credential, effect, { ...this.#options, isLocked: open?.unlock != null });
+      const event = await within(work, this.#options.stepLimitMs);
+      this.#options.report(name, event === 'timed_out' ? refused('timed_out') : event);
+    } catch (error) {
+      const code = error instanceof PortError ? error.code : 'internal_error';
+      if (code === 'internal_error') this.#logBug(name, 'persist_token', error);
+      else this.#options.log.write('warn', 'persist_refused', { credential: name, attempt, code, ...wordsOf(error) });
+      this.#options.report(name, refused(code));
+    }
+  }
+
+  async close(name: string, { attempt, journal }: EffectOf<'close_attempt'>): Promise<void> {
+    const open = this.#current(name, attempt);
+    if (journal === 'empty') {
+      const work = (open?.journal ?? Promise.resolve()).then(() => this.#options.journal.empty(name));
+      const code = await this.#codeOf({ credential: { name } }, work, 'close_attempt');
+      if (code !== null) this.#options.log.write('warn', 'journal_not_emptied', { credential: name, attempt, code });
+    }
+    if (open !== null) await this.release(name, open);
+  }
+
+  /** Ends the run under way, whichever it is. */
+  cancelAny(name: string): void {
+    const open = this.#open.get(name);
+    if (open !== undefined) this.cancel(name, open.attempt);
+  }
+
+  #current(name: string, attempt: number): OpenAttempt | null {
+    const open = this.#open.get(name);
+    return open?.attempt === attempt ? open : null;
+  }
+
+  /** Bounds the work, and makes an event of whatever it throws. */
+  async #answer(open: OpenAttempt, work: Promise<Event>): Promise<Event> {
+    try {
+      const event = await within(work, this.#options.stepLimitMs);
+      return event === 'timed_out'
+        ? failedWith(open.attempt, unsent('store_busy', 'store and journal did not answer in time'))
+        : event;
+    } catch (error) {
+      if (!(error instanceof PortError)) {
+        return failedWith(open.attempt, unsent('internal_error', this.#internal(open, 'begin_attempt', error)));
+      }
+      return failedWith(open.attempt, unsent(error.code, error.message));
+    }
+  }
+
+  #noteProcess(open: OpenAttempt, process: JournalEntry['process']): void {
+    if (open.entry === null || open.closed) return;
+    open.entry = { ...open.entry, process };
+    // Not waited for: the run is under way, and a journal that fails here only makes a later search for its process harder.
+    void this.#codeOf(open, this.#write(open, open.entry), 'run_refresh');
+  }
+
+  #write(open: OpenAttempt, entry: JournalEntry): Promise<void> {
+    const write = open.journal.then(() => this.#options.journal.write(open.credential.name, entry));
+    open.journal = write.catch(() => undefined);
+    return write;
+  }
+
+  /** Null when the work was done in time; else why not. */
+  async #codeOf(
+    open: { readonly credential: { readonly name: string } },
+    work: Promise<void>,
+    during: string,
+  ): Promise<string | null> {
+    try {
+      return (await within(work, this.#options.stepLimitMs)) === 'timed_out' ? 'timed_out' : null;
+    } catch (error) {
+      if (error instanceof PortError) return error.code;
+      this.#logBug(open.credential.name, during, error);
+      return 'internal_error';
+    }
+  }
+
+  /** Gives back slot and lock. */
+  async release(name: string, open = this.#open.get(name)): Promise<void> {
+    if (open === undefined) return;
+    open.closed = true;
+    if (this.#open.get(name) === open) this.#open.delete(name);
+    open.leaveLine();
+    const { unlock } = open;
+    open.unlock = null;
+    if (unlock !== null) await this.#codeOf(open, unlock(), 'close_attempt');
+  }
+
+  #internal(open: OpenAttempt, during: string, error: unknown): string {
+    this.#logBug(open.credential.name, during, error);
+    return `a bug in freshd: see internal_error in the log`;
+  }
+
+  #logBug(credential: string, during: string, error: unknown): void {
+    this.#options.log.write('error', 'internal_error', { credential, during, ...describeBug(error) });
+  }
+}
+
+const wordsOf = (error: unknown) =>
+  error instanceof PortError ? { detail: error.message, remedy: error.remedy } : { detail: null, remedy: null };
+
+/** Life left; whoever holds nothing at all, or an expired token, goes before those that can wait. */
+function urgencyOf(state: CredentialState, clock: ClockPort): number {
+  if (state.held === null) return 0;
+  return lifeLeftMs(state.held, clock.now()) ?? Number.MAX_SAFE_INTEGER;
+}

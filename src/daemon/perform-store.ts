@@ -1,0 +1,84 @@
+/**
+ * Performs `reread_store`: looks whether a store moved, and tells the core what it holds now.
+ *
+ * Rule: always one answer, also from a file system that hangs; a hang or a passing trouble of the system says nothing about
+ * the store and is answered as `store_unchanged`, never as broken.
+ */
+import type { Event } from '../core/event.ts';
+import type { Failure } from '../core/failure.ts';
+import type { CredentialState } from '../core/state.ts';
+import type { Fingerprinter } from '../core/token.ts';
+import { describeBug } from './bug.ts';
+import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
+import { unsent } from './failures.ts';
+import { type LogPort, PortError } from './ports.ts';
+import { within } from './time-limit.ts';
+
+export interface StoreChecksOptions {
+  readonly credential: (name: string) => ManagedCredential | undefined;
+  readonly state: (name: string) => CredentialState | undefined;
+  readonly report: (credential: string, event: Event) => void;
+  readonly log: LogPort;
+  readonly fingerprint: Fingerprinter;
+  readonly limitMs: number;
+}
+
+/** @returns performs one check and reports one event; never rejects */
+export function createStoreChecks(options: StoreChecksOptions): (credential: string) => Promise<void> {
+  /** Checks that passed their limit and are still outstanding: no second one is started on that store. */
+  const hung = new Set<string>();
+
+  return async (name) => {
+    const credential = options.credential(name);
+    if (credential === undefined) return;
+    if (hung.has(name)) {
+      options.report(name, UNCHANGED);
+      return;
+    }
+    const work = check(credential);
+    const event = await within(work, options.limitMs);
+    if (event === 'timed_out') {
+      hung.add(name);
+      void work.finally(() => hung.delete(name));
+      options.log.write('warn', 'store_check_hung', { credential: name, path: credential.parts.store.path });
+    }
+    options.report(name, event === 'timed_out' ? UNCHANGED : event);
+  };
+
+  async function check(credential: ManagedCredential): Promise<Event> {
+    try {
+      const reading = await credential.parts.store.readIfChanged();
+      if (reading.kind === 'unchanged') return { type: 'store_unchanged', obstacle: await obstacleTo(credential) };
+      const finding = findingOf(reading, options.fingerprint);
+      return finding.kind === 'grant'
+        ? { type: 'store_changed', grant: finding.grant, attempt: null }
+        : lossOf(finding, null);
+    } catch (error) {
+      return eventOfThrow(error, credential.name, options.log);
+    }
+  }
+
+  /** Asked for only where the core waits for it: it costs a look at files. */
+  async function obstacleTo({ name, parts }: ManagedCredential): Promise<Failure | null> {
+    const phase = options.state(name)?.phase;
+    const isWaitedFor = phase?.kind === 'reauthorization_required' && phase.local;
+    return isWaitedFor && parts.refresh !== null ? parts.refresh.obstacle() : null;
+  }
+}
+
+/** What a throw of a store means for its credential; also at start. */
+export function eventOfThrow(error: unknown, credential: string, log: LogPort): Event {
+  if (!(error instanceof PortError)) {
+    log.write('error', 'internal_error', { credential, during: 'read_store', ...describeBug(error) });
+    return { type: 'state_broken', reason: 'state_broken', detail: 'internal_error: see the log', attempt: null };
+  }
+  log.write('warn', 'store_unreadable', { credential, code: error.code, detail: error.message, remedy: error.remedy });
+  if (PASSING_CODES.has(error.code)) return UNCHANGED;
+  return { type: 'state_broken', reason: 'state_broken', detail: error.message, attempt: null };
+}
+
+/** Nobody looked, so a local obstacle still counts as there. */
+const UNCHANGED: Event = { type: 'store_unchanged', obstacle: unsent('not_checked', 'the store did not answer') };
+
+/** Troubles of the machine, not of the store. */
+const PASSING_CODES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'store_busy', 'timed_out']);

@@ -1,0 +1,159 @@
+/**
+ * The performer: effect -> port -> event, first-in-first-out per credential.
+ *
+ * Rule: credentials never wait for each other. What must follow each other is awaited (record, persist, close), each bounded;
+ * what may take its time is started and answers later (waiting in line, the run, store checks, publications, alerts), so
+ * that a withdrawal is never stuck behind a script.
+ */
+import type { Effect } from '../core/effect.ts';
+import { describeBug } from './bug.ts';
+import { createAlertSender } from './perform-alert.ts';
+import { Attempts, type AttemptsOptions } from './perform-attempt.ts';
+import { createPublications } from './perform-publish.ts';
+import { createStoreChecks } from './perform-store.ts';
+import type { AlertSink, SentinelPort } from './ports.ts';
+
+export interface PerformerOptions extends Omit<AttemptsOptions, 'lockLimitMs' | 'stepLimitMs'> {
+  readonly sentinel: SentinelPort;
+  /** May change at a reload. */
+  readonly sinks: () => readonly AlertSink[];
+}
+
+export interface Performer {
+  /** Never throws. Nothing is performed before the caller's turn of the event loop is over. */
+  enqueue(credential: string, effects: readonly Effect[]): void;
+  /** Does this credential hold a slot or a lock for an attempt? */
+  isAttempting(credential: string): boolean;
+  /** Ends the runs under way, with their processes. */
+  cancelRuns(credentials: readonly string[]): void;
+  /** Releases what an attempt of that credential holds. */
+  abandon(credential: string): Promise<void>;
+  /** Resolves when no publication is under way but hung ones. */
+  published(): Promise<void>;
+  /** Resolves when nothing at all is under way but hung publications. */
+  idle(): Promise<void>;
+}
+
+export function createPerformer(options: PerformerOptions): Performer {
+  return new EffectPerformer(options);
+}
+
+class EffectPerformer implements Performer {
+  readonly #options: PerformerOptions;
+  readonly #attempts: Attempts;
+  readonly #publications: ReturnType<typeof createPublications>;
+  readonly #checkStore: (credential: string) => Promise<void>;
+  readonly #sendAlert: ReturnType<typeof createAlertSender>;
+  readonly #queues = new Map<string, Effect[]>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: PerformerOptions) {
+    const { credential, report } = options;
+    this.#options = options;
+    this.#attempts = new Attempts({ ...options, lockLimitMs: LOCK_MS_MAX, stepLimitMs: STEP_MS_MAX });
+    this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX });
+    this.#checkStore = createStoreChecks({ ...options, limitMs: STORE_CHECK_MS_MAX });
+    const remedy = (name: string) => credential(name)?.parts.remedy ?? '';
+    this.#sendAlert = createAlertSender({ ...options, report, remedy, limitMs: ALERT_MS_MAX });
+  }
+
+  enqueue(credential: string, effects: readonly Effect[]): void {
+    if (effects.length === 0) return;
+    const queue = this.#queues.get(credential);
+    if (queue !== undefined) {
+      queue.push(...effects);
+      return;
+    }
+    this.#queues.set(credential, [...effects]);
+    this.#track(this.#drain(credential));
+  }
+
+  isAttempting(credential: string): boolean {
+    return this.#attempts.isOpen(credential);
+  }
+
+  cancelRuns(credentials: readonly string[]): void {
+    for (const credential of credentials) this.#attempts.cancelAny(credential);
+  }
+
+  abandon(credential: string): Promise<void> {
+    return this.#attempts.release(credential);
+  }
+
+  published(): Promise<void> {
+    return this.#publications.idle();
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#publications.idle();
+  }
+
+  async #drain(credential: string): Promise<void> {
+    // Effects begin after the step that asked for them has been observed by everybody.
+    await Promise.resolve();
+    const queue = this.#queues.get(credential) ?? [];
+    for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
+      try {
+        await this.#perform(credential, effect);
+      } catch (error) {
+        // Each performer answers for its ports; what comes here is a bug of the shell, covered by the core's back-stop.
+        this.#options.log.write('error', 'internal_error', { credential, during: effect.type, ...describeBug(error) });
+      }
+    }
+    this.#queues.delete(credential);
+  }
+
+  /** @returns a promise only for what the next effect has to wait for */
+  #perform(credential: string, effect: Effect): Promise<void> | undefined {
+    switch (effect.type) {
+      case 'begin_attempt':
+        return this.#start(credential, effect, this.#attempts.begin(credential, effect));
+      case 'run_refresh':
+        return this.#start(credential, effect, this.#attempts.run(credential, effect));
+      case 'cancel_refresh':
+        this.#attempts.cancel(credential, effect.attempt);
+        return undefined;
+      case 'record_answer':
+        return this.#attempts.record(credential, effect);
+      case 'persist_token':
+        return this.#attempts.persist(credential, effect);
+      case 'close_attempt':
+        return this.#attempts.close(credential, effect);
+      case 'reread_store':
+        return this.#start(credential, effect, this.#checkStore(credential));
+      case 'publish_token':
+      case 'withdraw_token':
+      case 'set_sentinel':
+        this.#publications.submit(credential, effect);
+        return undefined;
+      case 'send_alert':
+        return this.#start(credential, effect, this.#sendAlert(credential, effect.alert));
+    }
+  }
+
+  #start(credential: string, effect: Effect, work: Promise<void>): undefined {
+    const guarded = work.catch((error: unknown) => {
+      this.#options.log.write('error', 'internal_error', { credential, during: effect.type, ...describeBug(error) });
+    });
+    this.#track(guarded);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+}
+
+// Somebody else's attempt on the same store; the core tries again without counting it.
+const LOCK_MS_MAX = 30_000;
+
+// The lock, up to 3 s of re-reading a half-written store, and two fsyncs on a slow disk.
+const STEP_MS_MAX = 45_000;
+
+// Disks answer in milliseconds; what takes longer than this hangs.
+const PUBLISH_MS_MAX = 20_000;
+const STORE_CHECK_MS_MAX = 10_000;
+
+// Sinks have limits of their own, shorter than this; it is only for one that ignores its own.
+const ALERT_MS_MAX = 60_000;
