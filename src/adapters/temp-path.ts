@@ -53,8 +53,8 @@ async function writerLives(pid: number, temp: string): Promise<boolean> {
     if (errnoOf(error) === 'ESRCH') return false;
   }
   const [startedAt, stats] = await Promise.all([processStartedAt(pid), stat(temp).catch(() => null)]);
-  // A process that began after the temp was last touched is not its writer, but has got its pid.
-  return startedAt === null || stats === null || startedAt <= stats.ctimeMs + CLOCK_SLACK_MS;
+  // A process that began after the temp was last written is not its writer, but has got its pid.
+  return startedAt === null || stats === null || startedAt <= stats.mtimeMs + CLOCK_SLACK_MS;
 }
 
 /** Epoch ms, from /proc/PID/stat (field 22, in ticks since boot) and /proc/stat; null where there is no /proc. */
