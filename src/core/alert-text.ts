@@ -109,9 +109,8 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
   suspicious_refresh_rate: {
     ...noticed,
     title: () => 'is refreshed suspiciously often',
-    what: () =>
-      'its budget of refreshes is used up: a program keeps reporting good tokens as refused, or refreshes bring nothing.',
-    next: 'freshd slows down to one refresh in two minutes. Find the program that reports them.',
+    what: (alert) => `${codeWords(alert.code)}.`,
+    next: 'freshd goes on, at a bounded rate. Find the program that reports rejections, or the refresh that brings nothing.',
     remedy: 'explain',
   },
   clock_skew: {
@@ -131,7 +130,7 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
   refresh_token_expiring: {
     ...noticed,
     title: () => 'will soon need you: its refresh token ends',
-    what: () => 'the refresh token ends within days; after that nothing can refresh it but a person.',
+    what: (alert) => `the refresh token ends ${daysLeft(alert.code)}; after that only a person can bring it back.`,
     next: 'all goes on until then. Best done now, in daylight:',
     remedy: 'credential',
   },
@@ -146,7 +145,7 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
   delivery_restored: {
     title: () => 'is delivered again',
     what: () => 'the place that had refused it has it now.',
-    time: lastedLine,
+    time: atLine,
     target: true,
     token: true,
     next: 'nothing to do.',
@@ -159,6 +158,10 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['invalid_grant', 'the server no longer accepts the stored refresh token'],
   ['lost_response', 'an answer was lost on the way, and with it the new refresh token'],
   ['invalid_client', 'the server does not accept the client id or secret'],
+  ['budget_spent', 'its budget of refreshes is used up'],
+  ['peer_rejects_fresh_tokens', 'one program rejects even the newest token: wrong audience, scheme or host there'],
+  ['tokens_rejected_at_once', 'two tokens in a row were rejected within a minute'],
+  ['timed_out', 'the refresh did not finish in time'],
   ['timeout', 'the refresh did not finish in time'],
   ['script_missing', 'the refresh script is not there'],
   ['store_blanked', 'the tool that owns the stored credential has emptied it'],
@@ -175,6 +178,13 @@ function codeWords(code: string | null): string {
   if (code === null || !CODE_SHAPE.test(code)) return 'no code is known';
   const words = CODE_WORDS.get(code);
   return words === undefined ? `code ${code}` : `${words} (${code})`;
+}
+
+/** The core says `3_days`. */
+function daysLeft(code: string | null): string {
+  const days = Number(/^(\d+)_days$/.exec(code ?? '')?.[1] ?? Number.NaN);
+  if (Number.isNaN(days)) return 'soon';
+  return days <= 1 ? 'within a day' : `in ${days} days or sooner`;
 }
 
 function remedyFor(kind: Row['remedy'], facts: Facts): string | null {

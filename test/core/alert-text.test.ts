@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { alertText } from '../../src/core/alert-text.ts';
 import type { Alert } from '../../src/core/effect.ts';
-import { clockText, durationText, isoText, momentText } from '../../src/core/moment-text.ts';
+import { clockText, durationText, momentText } from '../../src/core/moment-text.ts';
 import { ALERT_KINDS, type AlertKind } from '../../src/core/policy.ts';
 import { epochMs } from '../../src/core/token.ts';
 
@@ -96,6 +96,18 @@ describe('alert text', () => {
     if (wording.remedy !== null) expect(wording.text).toContain(`Do: ${wording.remedy}`);
   });
 
+  test('a refresh token that ends says when, and what to do about it', () => {
+    const { text } = alertText(alert('refresh_token_expiring', { code: '3_days' }), FACTS);
+    expect(text).toContain('What: the refresh token ends in 3 days or sooner;');
+    expect(text).toContain('Do: claude /login');
+    expect(alertText(alert('refresh_token_expiring', { code: '1_days' }), FACTS).text).toContain('ends within a day;');
+  });
+
+  test('a suspicious rate says which pattern was seen', () => {
+    const { text } = alertText(alert('suspicious_refresh_rate', { code: 'peer_rejects_fresh_tokens' }), FACTS);
+    expect(text).toContain('What: one program rejects even the newest token');
+  });
+
   test('A10: whatever stands in the place of a code, only an identifier is repeated', () => {
     const hostile = alertText(alert('escalated', { code: '<!channel> see https://evil.example/ eyJhbGciOi' }), FACTS);
     expect(hostile.text).toContain('no code is known');
@@ -122,11 +134,10 @@ describe('moments in words', () => {
 
   test('every moment reads as the calendar has it', () => {
     fc.assert(
-      fc.property(fc.integer({ min: Date.UTC(1600, 0), max: Date.UTC(2999, 11, 31) }), (value) => {
+      fc.property(fc.integer({ min: 0, max: Date.UTC(2999, 11, 31) }), (value) => {
         const iso = new Date(value).toISOString();
         const faraway = epochMs(Date.UTC(3005, 0));
         expect(clockText(epochMs(value), faraway)).toBe(`${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`);
-        expect(isoText(epochMs(value))).toBe(`${iso.slice(0, 19)}Z`);
       }),
     );
   });

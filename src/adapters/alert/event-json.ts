@@ -3,7 +3,7 @@
  *
  * Rule: members are added, never renamed or removed; moments are ISO 8601 in UTC; no secrets.
  */
-import { isoText } from '../../core/moment-text.ts';
+import { isoText } from '../../core/moment.ts';
 import type { AlertMessage } from '../../daemon/ports.ts';
 
 /**

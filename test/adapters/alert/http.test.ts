@@ -72,13 +72,13 @@ describe('the webhook sink', () => {
       id: 'claude-7-reauthorization_required',
       kind: 'reauthorization_required',
       credential: 'claude',
-      at: '2026-11-22T02:14:07Z',
+      at: '2026-11-22T02:14:07.000Z',
       title: 'freshd: claude needs you: it cannot be refreshed any more',
       text: expect.stringContaining('Do: claude /login'),
       remedy: 'claude /login',
       code: 'invalid_grant',
       failures: 1,
-      expires_at: '2026-11-22T03:14:07Z',
+      expires_at: '2026-11-22T03:14:07.000Z',
     });
   });
 
