@@ -1,0 +1,40 @@
+/**
+ * What the publications of one process owe each other in a directory that they share.
+ *
+ * Rule: keyed by real path; nothing is kept once nobody waits.
+ */
+import { dirname } from 'node:path';
+import { sweepStaleTemps } from '../atomic-file.ts';
+
+/** Runs the jobs of one file one after another, whatever becomes of each: read, edit, write must not interleave. */
+export function inTurn<T>(realPath: string, job: () => Promise<T>): Promise<T> {
+  const before = lastJobs.get(realPath) ?? Promise.resolve();
+  const result = before.then(job);
+  const settled = result.then(
+    () => undefined,
+    () => undefined,
+  );
+  lastJobs.set(realPath, settled);
+  void settled.then(() => {
+    if (lastJobs.get(realPath) === settled) lastJobs.delete(realPath);
+  });
+  return result;
+}
+
+/** Removes what a killed writer left beside the file, once in the life of this process: a temp can hold a token. */
+export async function sweepBesideOnce(realPath: string): Promise<void> {
+  const directory = dirname(realPath);
+  if (sweptDirectories.has(directory)) return;
+  sweptDirectories.add(directory);
+  try {
+    await sweepStaleTemps(directory);
+  } catch (error) {
+    sweptDirectories.delete(directory);
+    throw error;
+  }
+}
+
+const lastJobs = new Map<string, Promise<void>>();
+
+// As many as there are publication directories in the configuration.
+const sweptDirectories = new Set<string>();

@@ -1,0 +1,50 @@
+/**
+ * The file that says "this credential is down, and why": anything can test for it, without a socket.
+ *
+ * Rule: it exists exactly while the credential is down, and holds no secret.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SentinelPort } from '../../daemon/ports.ts';
+import { sweepStaleTemps, writeFileAtomic } from '../atomic-file.ts';
+import { errnoOf, portErrorFrom } from '../port-error.ts';
+
+export interface Sentinel extends SentinelPort {
+  /** Removes the sentinels of credentials that are not among `names` (they left the configuration) and stale temps. */
+  sweep(names: readonly string[]): Promise<void>;
+}
+
+/** @param directory freshd's own, made when it is missing; sentinels lie in it by credential name */
+export function createSentinel(directory: string): Sentinel {
+  return {
+    async set(credential, down) {
+      const path = join(directory, credential);
+      try {
+        if (down === null) {
+          await rm(path, { force: true });
+          return;
+        }
+        await mkdir(directory, { recursive: true, mode: 0o755 });
+      } catch (error) {
+        throw portErrorFrom(error, { path, doing: down === null ? 'remove' : 'write' });
+      }
+      const since = new Date(down.since).toISOString();
+      const { reason, code, remedy } = down;
+      const text = `${JSON.stringify({ credential, since, reason, code, remedy })}\n`;
+      await writeFileAtomic(path, text, { modeWhenCreated: 0o644, keepOwner: false });
+    },
+    async sweep(names) {
+      const kept = new Set(names);
+      try {
+        await sweepStaleTemps(directory);
+        for (const entry of await readdir(directory)) {
+          // A name that begins with a dot is a temp of a living writer: credential names never do.
+          if (!kept.has(entry) && !entry.startsWith('.')) await rm(join(directory, entry), { force: true });
+        }
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return;
+        throw portErrorFrom(error, { path: directory, doing: 'sweep' });
+      }
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * Publishes a token as a file that holds only the token: `cat` is the fastest reader there is.
+ *
+ * Rule: no line ending behind it, so that `$(cat FILE)`, `read`, and programs that send the whole file all get the token; and
+ * never readable by others. The file is freshd's own: whatever stands there is replaced.
+ */
+import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { PublisherPort } from '../../daemon/ports.ts';
+import { syncDirectory, writeFileAtomic } from '../atomic-file.ts';
+import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { sweepBesideOnce } from './in-turn.ts';
+
+/** @param options `path`: absolute; its directory is made, 0700, when it is missing (a runtime directory can be cleaned) */
+export function createTokenFilePublisher({ path }: { readonly path: string }): PublisherPort {
+  const directory = dirname(path);
+  return {
+    id: `tokenFile:${path}`,
+    async publish({ token }) {
+      try {
+        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await sweepBesideOnce(path);
+        if (await holdsAlready(path, token.accessToken)) return;
+      } catch (error) {
+        throw portErrorFrom(error, { path, doing: 'write' });
+      }
+      await writeFileAtomic(path, token.accessToken, { modeWhenCreated: 0o600, keepOwner: false });
+    },
+    async withdraw() {
+      try {
+        await rm(path, { force: true });
+        await syncDirectory(directory);
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return;
+        throw portErrorFrom(error, { path, doing: 'remove' });
+      }
+    },
+  };
+}
+
+/** Also closes a file of ours that somebody opened to others: the write keeps the mode that it finds. */
+async function holdsAlready(path: string, accessToken: string): Promise<boolean> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isFile()) return false;
+    if ((stats.mode & 0o777) !== 0o600) await chmod(path, 0o600);
+    return (await readFile(path, 'utf8')) === accessToken;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
