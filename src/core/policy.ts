@@ -22,6 +22,65 @@ export const ALERT_KINDS = [
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
+/** Limits that no user sets; part of the policy so that a walk over all states can use small ones. */
+export interface Limits {
+  /** Attempts that may follow each other before the hourly rate applies. */
+  readonly attemptBurst: number;
+  /** With an empty budget one attempt is still made this often: bounded, never silent. */
+  readonly emptyBudgetWaitMs: number;
+  /** How long a step of an attempt other than the refresh itself may take before its result counts as lost. */
+  readonly effectTimeoutMs: number;
+  /** Added to timeout and grace: the store poll of 3 s, and slack. */
+  readonly resultSlackMs: number;
+  /** `Retry-After` is honoured up to this. */
+  readonly retryAfterMaxMs: number;
+  /** A configuration that only the server can judge is tried this often. */
+  readonly probeIntervalMs: number;
+  /** A second report of a rejection confirms the first when it comes this much later. */
+  readonly confirmAfterMs: number;
+  /** A generation rejected sooner than this after its publication points at the consumer. */
+  readonly quickRejectionMs: number;
+  readonly distrustMs: number;
+  readonly distrustMaxMs: number;
+  readonly jumpGraceMs: number;
+  /** A failed publication or store write is repeated after this, doubling … */
+  readonly deliveryRetryMs: number;
+  /** … up to this. */
+  readonly deliveryRetryMaxMs: number;
+  readonly alertRetryMs: number;
+  readonly alertRetryMaxMs: number;
+  /** The same occurrence is announced again only after this. */
+  readonly occurrenceMs: number;
+  readonly supersededMax: number;
+  readonly peersMax: number;
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+export const LIMITS: Limits = {
+  attemptBurst: 6,
+  emptyBudgetWaitMs: 2 * MINUTE,
+  effectTimeoutMs: 30 * SECOND,
+  resultSlackMs: 3 * SECOND + 10 * SECOND,
+  retryAfterMaxMs: 6 * HOUR,
+  probeIntervalMs: 6 * HOUR,
+  confirmAfterMs: 5 * SECOND,
+  quickRejectionMs: MINUTE,
+  distrustMs: HOUR,
+  distrustMaxMs: 24 * HOUR,
+  jumpGraceMs: 2 * MINUTE,
+  deliveryRetryMs: 2 * SECOND,
+  deliveryRetryMaxMs: MINUTE,
+  alertRetryMs: MINUTE,
+  alertRetryMaxMs: HOUR,
+  occurrenceMs: 6 * HOUR,
+  // A restored backup is rarely older than this many rotations, and 64 short strings cost nothing.
+  supersededMax: 64,
+  peersMax: 16,
+};
+
 export interface Policy {
   readonly method: RefreshMethod;
   /** The refresh itself writes the store (`result: store`); freshd sends and persists nothing. */
@@ -51,9 +110,5 @@ export interface Policy {
   readonly alerts: readonly AlertKind[];
   /** Repeat an open re-authorization alert this often; null: never. */
   readonly reminderMs: number | null;
+  readonly limits: Limits;
 }
-
-/** How many refresh-token fingerprints with a known successor are remembered. */
-export const SUPERSEDED_MAX = 64;
-/** How many peers that reported a rejection are remembered. */
-export const PEERS_MAX = 16;

@@ -5,9 +5,9 @@
  * several phases is a field; what follows from other fields (usable, status, next deadline) is a function in
  * `schedule.ts` or `view.ts`, never a field.
  */
-import type { Alert, AttemptReason, Down, Publication } from './effect.ts';
-import type { Failure, FailureClass } from './failure.ts';
-import type { AlertKind, Policy } from './policy.ts';
+import type { Alert, AttemptReason, Down, Effect } from './effect.ts';
+import type { FailureClass } from './failure.ts';
+import type { Policy } from './policy.ts';
 import type { Answer, EpochMs, Fingerprint, Generation, MonotonicMs, Now, Token } from './token.ts';
 
 /** Why a person must act. */
@@ -77,6 +77,7 @@ export interface SentinelDelivery {
   readonly revision: number;
   readonly told: Down | null | 'unknown';
   readonly status: 'pending' | 'done' | 'failed';
+  /** When to tell it again, or, while pending, when the answer counts as lost. */
   readonly retryDue: MonotonicMs | null;
 }
 
@@ -189,21 +190,24 @@ export interface CredentialState {
   /** Generations in a row that were rejected within a minute; saturates at 2. */
   readonly quickRejections: number;
   readonly peers: readonly Peer[];
+  /** A refresh was asked for and waits for the floor, the budget or Retry-After. */
+  readonly wanted: { readonly reason: 'operator' | 'demand'; readonly overridesRetryAfter: boolean } | null;
   /** Generation for which a read's demand already started a refresh. */
   readonly demandedFor: Generation | null;
 
+  /** Since when there is no usable token; null while there is one. */
+  readonly downSince: EpochMs | null;
   readonly deliveries: readonly Delivery[];
   readonly sentinel: SentinelDelivery;
   readonly episode: Episode | null;
   readonly alerts: readonly AlertRecord[];
-  /** Kinds switched off by being raised and answered already in this occurrence, see episode.ts. */
+  /** How many of the thresholds before the end of the refresh token were announced. */
+  readonly refreshTokenWarnings: number;
   readonly storeCheckDue: MonotonicMs;
   readonly storeCheckInFlight: boolean;
 }
 
 export interface Step {
   readonly state: CredentialState;
-  readonly effects: readonly import('./effect.ts').Effect[];
+  readonly effects: readonly Effect[];
 }
-
-export type { Alert, AlertKind, Failure, Publication };

@@ -1,8 +1,13 @@
 /**
  * Queries: what readers, operators and health checks are told at `now`. No step, no effect, no secret but the token that was asked for.
  */
+import { isUsable, whyDown } from './delivery.ts';
 import type { AttemptReason } from './effect.ts';
 import type { FailureClass } from './failure.ts';
+import { type NextAction, nextAction } from './next-action.ts';
+import { isHalfLifeLeft, nextAttempt } from './plan.ts';
+import { isDistrusted } from './rejection.ts';
+import { expiresAtOf, isExpired, leadOf, lifeLeftMs, refreshes } from './schedule.ts';
 import type { CredentialState, PhaseKind, ReauthorizationReason } from './state.ts';
 import type { EpochMs, Generation, Now } from './token.ts';
 
@@ -40,18 +45,14 @@ export type RejectionOutcome =
   | { readonly outcome: 'refresh_started' | 'joined' | 'superseded' | 'ignored' | 'not_refreshable' }
   | { readonly outcome: 'scheduled'; readonly inMs: number };
 
+type StartedOutcome =
+  | { readonly outcome: 'refresh_started' | 'joined' | 'not_refreshable' }
+  | { readonly outcome: 'scheduled'; readonly inMs: number };
+
 /** What happened to a request for a refresh. */
 export type RequestOutcome =
   | { readonly outcome: 'refresh_started' | 'joined' | 'not_needed' | 'not_refreshable' }
   | { readonly outcome: 'scheduled'; readonly inMs: number };
-
-/** The next thing that will happen, in terms that `explain` and `status` can put into words. */
-export interface NextAction {
-  readonly what: 'refresh' | 'retry' | 'recovery' | 'probe' | 'store_check' | 'attempt_running' | 'none';
-  readonly inMs: number | null;
-  /** One sentence: "30 min 22 s before expiry (22 s of jitter)". */
-  readonly why: string;
-}
 
 export interface CredentialDescription {
   readonly credential: string;
@@ -96,4 +97,118 @@ export interface Readiness {
   readonly reason: string | null;
 }
 
-export declare function readToken(state: CredentialState, now: Now): TokenRead;
+export function readToken(state: CredentialState, now: Now): TokenRead {
+  const { held } = state;
+  if (held === null || !isUsable(state, now)) return unusable(state, now);
+  return {
+    kind: 'token',
+    accessToken: held.token.accessToken,
+    tokenType: held.token.tokenType,
+    generation: held.generation,
+    expiresAt: held.token.expiry.kind === 'known' ? held.token.expiry.expiresAt : null,
+    lifeLeftMs: held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null,
+    lifeMs: held.lifeAtReceiptMs,
+    refreshable: isRefreshable(state),
+    durable: state.unpersisted === null,
+    rejectionPending: state.rejection !== null && state.rejection.refresh !== 'ended',
+  };
+}
+
+function unusable(state: CredentialState, now: Now): TokenRead {
+  const { reason } = whyDown(state);
+  if (state.phase.kind === 'reauthorization_required') {
+    return { kind: 'unusable', code: 'reauthorization_required', reason, retryAfterMs: null };
+  }
+  const plan = nextAttempt(state, now);
+  const retryAfterMs = plan === null ? state.storeCheckDue - now.monotonicMs : plan.at - now.monotonicMs;
+  return { kind: 'unusable', code: 'temporarily_unavailable', reason, retryAfterMs: Math.max(0, retryAfterMs) };
+}
+
+function isRefreshable(state: CredentialState): boolean {
+  const { kind } = state.phase;
+  return refreshes(state.policy) && kind !== 'reauthorization_required' && kind !== 'absent' && kind !== 'stopped';
+}
+
+export function tokenStatus(state: CredentialState, now: Now): TokenStatus {
+  const { held } = state;
+  if (held === null) return 'none';
+  if (isExpired(held, now)) return 'expired';
+  if (!isUsable(state, now)) return 'rejected';
+  const left = held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null;
+  return left !== null && left <= leadOf(state.policy, held).marginMs ? 'expiring' : 'usable';
+}
+
+/** What became of a report; `before` and `after` are the states around its step. */
+export function rejectionOutcome(
+  before: CredentialState,
+  after: CredentialState,
+  event: { readonly generation: Generation; readonly peer: string },
+  now: Now,
+): RejectionOutcome {
+  if (event.generation < before.generation) return { outcome: 'superseded' };
+  if (before.held?.generation !== event.generation || isDistrusted(after, event.peer, now))
+    return { outcome: 'ignored' };
+  if (!isRefreshable(before)) return { outcome: 'not_refreshable' };
+  return startedOutcome(before, after, now);
+}
+
+/** What became of a request for a refresh. */
+export function requestOutcome(before: CredentialState, after: CredentialState, now: Now): RequestOutcome {
+  if (!refreshes(before.policy) || before.phase.kind === 'stopped') return { outcome: 'not_refreshable' };
+  const isQuiet = after.phase.kind !== 'refreshing' && after.wanted === null;
+  if (isQuiet && isHalfLifeLeft(after, now)) return { outcome: 'not_needed' };
+  return startedOutcome(before, after, now);
+}
+
+function startedOutcome(before: CredentialState, after: CredentialState, now: Now): StartedOutcome {
+  if (before.phase.kind === 'refreshing') return { outcome: 'joined' };
+  if (after.phase.kind === 'refreshing') return { outcome: 'refresh_started' };
+  const plan = nextAttempt(after, now);
+  if (plan === null) return { outcome: 'not_refreshable' };
+  return { outcome: 'scheduled', inMs: Math.max(0, plan.at - now.monotonicMs) };
+}
+
+export function readiness(state: CredentialState, now: Now): Readiness {
+  if (!isUsable(state, now)) return { ready: false, reason: whyDown(state).reason };
+  if (state.unpersisted !== null) return { ready: false, reason: 'not_durable' };
+  const undelivered = state.deliveries.find((delivery) => delivery.holds !== state.generation);
+  return undelivered === undefined ? { ready: true, reason: null } : { ready: false, reason: 'not_delivered' };
+}
+
+export function describe(state: CredentialState, now: Now): CredentialDescription {
+  const { phase, held, lastBeganAt } = state;
+  const attemptReason = phase.kind === 'refreshing' ? phase.reason : null;
+  return {
+    credential: state.name,
+    phase: phase.kind,
+    reason: phase.kind === 'reauthorization_required' ? phase.reason : null,
+    attemptReason,
+    status: tokenStatus(state, now),
+    refreshable: isRefreshable(state),
+    durable: state.unpersisted === null,
+    optional: state.policy.optional,
+    generation: held?.generation ?? null,
+    expiresAt: held === null ? null : expiresAtOf(held.token),
+    expiryAssumed: held?.token.expiry.kind === 'assumed',
+    next: nextAction(state, now),
+    lastAttempt: lastBeganAt === null ? null : { attempt: state.attempt, beganAt: lastBeganAt, reason: attemptReason },
+    lastSucceededAt: state.lastSucceededAt,
+    failures: state.failures,
+    lastFailure: state.lastFailure,
+    inDoubt: state.doubt !== null,
+    episode: describeEpisode(state),
+    publications: state.deliveries.map(({ target, status, holds, code, remedy }) => ({
+      target,
+      status,
+      holds,
+      code,
+      remedy,
+    })),
+  };
+}
+
+function describeEpisode({ episode, alerts }: CredentialState): CredentialDescription['episode'] {
+  if (episode === null) return null;
+  const kinds = alerts.filter(({ status }) => status === 'sent').map(({ alert }) => alert.kind);
+  return { startedAt: episode.startedAt, code: episode.code, alerts: kinds };
+}

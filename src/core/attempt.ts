@@ -1,0 +1,170 @@
+/**
+ * An attempt, stage by stage: begin, recorded, answered, persisted, closed; and what each way of failing means.
+ *
+ * Rule: whatever the verdict on the access token, a new refresh token goes to journal and store first; verdicts concern
+ * publication and schedule only.
+ */
+import { adopt, conclude, dueNow, supersededBy } from './adoption.ts';
+import type { AttemptReason } from './effect.ts';
+import { raise } from './episode.ts';
+import type { Event } from './event.ts';
+import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded } from './failing.ts';
+import { unreachable } from './invariants.ts';
+import { refreshEnded } from './rejection.ts';
+import { after, refilled } from './schedule.ts';
+import type { CredentialState, Step } from './state.ts';
+import type { Answer, Grant, Now } from './token.ts';
+
+/** The phase of the attempt that an event answers, or null when the event is stale. */
+export function currentAttempt(state: CredentialState, attempt: number): Refreshing | null {
+  return state.phase.kind === 'refreshing' && state.attempt === attempt ? state.phase : null;
+}
+
+export function begin(state: CredentialState, reason: AttemptReason, now: Now): Step {
+  const attempt = state.attempt + 1;
+  const bucket = refilled(state, now);
+  const attempts = Math.max(0, bucket.attempts - 1);
+  const begun: CredentialState = {
+    ...state,
+    attempt,
+    phase: {
+      kind: 'refreshing',
+      stage: 'recording',
+      reason,
+      deadline: after(now, state.policy.limits.effectTimeoutMs),
+      answer: null,
+    },
+    lastBegan: now.monotonicMs,
+    lastBeganAt: now.wallMs,
+    bucket: { attempts, refilledAt: bucket.refilledAt },
+    wanted: null,
+    rejection: state.rejection === null ? null : { ...state.rejection, refresh: 'started' },
+  };
+  const warned =
+    attempts === 0 && bucket.attempts > 0
+      ? raise(begun, 'suspicious_refresh_rate', now, { code: 'budget_spent' })
+      : begun;
+  return { state: warned, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant }] };
+}
+
+/** The journal names the attempt: only now may anything be sent. */
+export function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
+  const { refreshTimeoutMs, killGraceMs, limits } = state.policy;
+  const deadline = after(now, refreshTimeoutMs + killGraceMs + limits.resultSlackMs);
+  return {
+    state: {
+      ...state,
+      phase: { ...phase, stage: 'running', deadline },
+      lastBegan: now.monotonicMs,
+      lastBeganAt: now.wallMs,
+    },
+    effects: [{ type: 'run_refresh', attempt: state.attempt, reason: phase.reason }],
+  };
+}
+
+export function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
+  if (answer.response === null) {
+    return concludeAttempt(supersede(state, answer.grant), phase, answer, 'empty', now);
+  }
+  const deadline = after(now, state.policy.limits.effectTimeoutMs);
+  return {
+    state: { ...state, phase: { ...phase, stage: 'recording_answer', deadline, answer } },
+    effects: [{ type: 'record_answer', attempt: state.attempt, answer }],
+  };
+}
+
+/** The journal holds the answer, or could not take it: either way the store is next. */
+export function persist(state: CredentialState, phase: Refreshing, now: Now): Step {
+  if (phase.answer === null) return { state, effects: [] };
+  const deadline = after(now, state.policy.limits.effectTimeoutMs);
+  return {
+    state: { ...state, phase: { ...phase, stage: 'persisting', deadline } },
+    effects: [{ type: 'persist_token', attempt: state.attempt, answer: phase.answer, expected: state.grant }],
+  };
+}
+
+export function persisted(state: CredentialState, phase: Refreshing, now: Now): Step {
+  if (phase.answer === null) return { state, effects: [] };
+  return concludeAttempt(supersede(state, phase.answer.grant), phase, phase.answer, 'empty', now);
+}
+
+export function persistFailed(
+  state: CredentialState,
+  phase: Refreshing,
+  event: { readonly code: string; readonly winner: Grant | null },
+  now: Now,
+): Step {
+  if (phase.answer === null) return { state, effects: [] };
+  if (event.winner !== null) return lostToWinner(state, event.winner, now);
+  const unpersisted = {
+    attempt: state.attempt,
+    answer: phase.answer,
+    expected: state.grant,
+    failures: 1,
+    code: event.code,
+    inFlight: false,
+    retryDue: after(now, state.policy.limits.deliveryRetryMs),
+  };
+  return concludeAttempt({ ...state, unpersisted }, phase, phase.answer, 'keep', now);
+}
+
+/** The fenced commit met another writer: what the store holds is what counts; our answer stays in the journal. */
+function lostToWinner(state: CredentialState, winner: Grant, now: Now): Step {
+  const closed: CredentialState = { ...state, phase: dueNow(now) };
+  return { state: adopt(closed, winner, now), effects: [closing(state, 'keep')] };
+}
+
+function concludeAttempt(
+  state: CredentialState,
+  phase: Refreshing,
+  answer: Answer,
+  journal: 'empty' | 'keep',
+  now: Now,
+): Step {
+  const verdict = conclude(state, answer.grant, now);
+  const refund = verdict.kind === 'progress' && phase.reason !== 'rejection';
+  const effects = [closing(state, journal)];
+  switch (verdict.kind) {
+    case 'progress':
+      return { state: refund ? refunded(verdict.state, now) : verdict.state, effects };
+    case 'no_progress':
+      return { state: refreshEnded({ ...verdict.state, doubt: null }), effects };
+    case 'failure':
+      return { state: failPhase({ ...state, doubt: null }, verdict.failure, now), effects };
+    default:
+      return unreachable(verdict);
+  }
+}
+
+/** The former refresh token has a successor now: it is never sent and never adopted again. */
+function supersede(state: CredentialState, next: Grant): CredentialState {
+  return { ...state, grant: next.fingerprint, superseded: supersededBy(state, next.fingerprint) };
+}
+
+/** Results of an attempt, once they are known to be of the current one and of the stage it is in. */
+export function applyResult(state: CredentialState, event: Event & { readonly attempt: number }, now: Now): Step {
+  const phase = currentAttempt(state, event.attempt);
+  const unchanged: Step = { state, effects: [] };
+  if (phase === null) return unchanged;
+  switch (event.type) {
+    case 'attempt_recorded':
+      return phase.stage === 'recording' ? recorded(state, phase, now) : unchanged;
+    case 'refresh_succeeded':
+      return phase.stage === 'running' ? succeeded(state, phase, event.answer, now) : unchanged;
+    case 'refresh_failed':
+      return phase.stage === 'recording' || phase.stage === 'running'
+        ? failed(state, phase, event.failure, now)
+        : unchanged;
+    case 'refresh_outcome_unknown':
+      return phase.stage === 'running' ? outcomeUnknown(state, phase, now) : unchanged;
+    case 'answer_recorded':
+    case 'answer_record_failed':
+      return phase.stage === 'recording_answer' ? persist(state, phase, now) : unchanged;
+    case 'persist_succeeded':
+      return phase.stage === 'persisting' ? persisted(state, phase, now) : unchanged;
+    case 'persist_failed':
+      return phase.stage === 'persisting' ? persistFailed(state, phase, event, now) : unchanged;
+    default:
+      return unchanged;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * What each way of failing means for the schedule.
+ *
+ * Rule: the class decides the wait; doubt is another fact, and decides only how the journal is left.
+ */
+
+import type { Effect } from './effect.ts';
+import { beginEpisode, raise } from './episode.ts';
+import type { Failure } from './failure.ts';
+import { unreachable } from './invariants.ts';
+import { refreshEnded } from './rejection.ts';
+import { after, isExpired, laterOf, recoveryWaitMs, refilled, retryWaitMs } from './schedule.ts';
+import type { CredentialState, Phase, Step } from './state.ts';
+import type { Now } from './token.ts';
+import { monotonicMs } from './token.ts';
+
+export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
+
+/** Nothing was sent and nobody is to blame: not counted, tried again at the floor. */
+const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed']);
+
+const DOUBT_SENDS_MAX = 2;
+
+export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
+  const inDoubt = failure.doubt && state.policy.rotates && !state.policy.resultInStore;
+  const effects = phase.stage === 'recording' ? [] : [closing(state, inDoubt ? 'keep' : 'empty')];
+  return { state: failPhase(inDoubt ? doubted(state, now) : state, failure, now), effects };
+}
+
+/** Nothing came at all. What still runs is ended; the outcome is in doubt. */
+export function outcomeUnknown(state: CredentialState, phase: Refreshing, now: Now): Step {
+  const step = failed(state, phase, OUTCOME_UNKNOWN, now);
+  return { state: step.state, effects: [{ type: 'cancel_refresh', attempt: state.attempt }, ...step.effects] };
+}
+
+const OUTCOME_UNKNOWN: Failure = {
+  class: 'transient',
+  code: 'outcome_unknown',
+  doubt: true,
+  unsent: false,
+  origin: 'local',
+  retryAfterMs: null,
+  detail: 'no result came back from the refresh',
+};
+
+function doubted(state: CredentialState, now: Now): CredentialState {
+  if (state.grant === null) return state;
+  const same = state.doubt?.fingerprint === state.grant ? state.doubt : null;
+  const sends = Math.min(DOUBT_SENDS_MAX, (same?.sends ?? -1) + 1);
+  return { ...state, doubt: { fingerprint: state.grant, since: same?.since ?? now.wallMs, sends } };
+}
+
+/** The one switch over failure classes. */
+export function failPhase(before: CredentialState, failure: Failure, now: Now): CredentialState {
+  const state = noted(before, failure, now);
+  if (isUncounted(state, failure, now))
+    return waiting(refunded(state, now), after(now, state.policy.minRefreshIntervalMs));
+  switch (failure.class) {
+    case 'transient':
+    case 'not_auth':
+      return counted(heldBack(state, failure.retryAfterMs, now), failure, now);
+    case 'rate_limited':
+      return rateLimited(state, failure, now);
+    case 'terminal':
+      return requireReauthorization(state, { reason: 'terminal', code: failure.code, failure }, now);
+    case 'config':
+      return requireReauthorization(state, { reason: 'config', code: failure.code, failure }, now);
+    default:
+      return unreachable(failure.class);
+  }
+}
+
+function noted(state: CredentialState, failure: Failure, now: Now): CredentialState {
+  const lastFailure = { class: failure.class, code: failure.code, at: now.wallMs, detail: failure.detail };
+  return refreshEnded({ ...state, lastFailure });
+}
+
+function isUncounted(state: CredentialState, failure: Failure, now: Now): boolean {
+  if (!failure.unsent || failure.class !== 'transient') return false;
+  return UNCOUNTED_CODES.has(failure.code) || (state.jumpGraceUntil !== null && now.monotonicMs < state.jumpGraceUntil);
+}
+
+function counted(state: CredentialState, failure: Failure, now: Now): CredentialState {
+  const failures = Math.min(state.policy.maxRetries + 1, state.failures + 1);
+  const open = beginEpisode({ ...state, failures }, failure.code, now);
+  const waitMs = failures > state.policy.maxRetries ? recoveryWaitMs(open, now) : retryWaitMs(open, now);
+  return waiting(open, monotonicMs((open.lastBegan ?? now.monotonicMs) + waitMs));
+}
+
+/** Which of the two waiting phases it is follows from the number of failures. The floor keeps a due moment from lying in the past. */
+function waiting(state: CredentialState, due: ReturnType<typeof after>): CredentialState {
+  const kind = state.failures > state.policy.maxRetries ? 'recovering' : 'backing_off';
+  return { ...state, phase: { kind, due } };
+}
+
+function heldBack(state: CredentialState, delayMs: number | null, now: Now): CredentialState {
+  if (delayMs === null) return state;
+  const until = after(now, Math.min(delayMs, state.policy.limits.retryAfterMaxMs));
+  return { ...state, notBefore: state.notBefore === null ? until : laterOf(state.notBefore, until) };
+}
+
+function rateLimited(state: CredentialState, failure: Failure, now: Now): CredentialState {
+  const { policy } = state;
+  const doubledMs = Math.min(policy.activeRecoveryIntervalMs, policy.retryIntervalMs * 2 ** state.rateLimitDoublings);
+  const isAtCap = doubledMs >= policy.activeRecoveryIntervalMs;
+  const heldUp = heldBack(
+    { ...state, rateLimitDoublings: isAtCap ? state.rateLimitDoublings : state.rateLimitDoublings + 1 },
+    failure.retryAfterMs ?? doubledMs,
+    now,
+  );
+  const open = beginEpisode(heldUp, failure.code, now);
+  const until = open.notBefore ?? after(now, doubledMs);
+  const outlives = open.held === null || isExpired(open.held, { ...now, monotonicMs: until });
+  return waiting(outlives ? raise(open, 'rate_limited_past_expiry', now, { code: failure.code }) : open, until);
+}
+
+function requireReauthorization(
+  state: CredentialState,
+  why: { readonly reason: 'terminal' | 'config'; readonly code: string; readonly failure: Failure },
+  now: Now,
+): CredentialState {
+  const isServerConfig = why.reason === 'config' && why.failure.origin === 'server';
+  const phase: Phase = {
+    kind: 'reauthorization_required',
+    reason: why.reason,
+    code: why.code,
+    since: now.wallMs,
+    latchedTo: state.grant,
+    probeDue: isServerConfig ? after(now, state.policy.limits.probeIntervalMs) : null,
+    local: why.reason === 'config' && why.failure.origin === 'local',
+  };
+  return beginEpisode({ ...state, phase }, why.code, now);
+}
+
+export function refunded(state: CredentialState, now: Now): CredentialState {
+  const bucket = refilled(state, now);
+  const attempts = Math.min(state.policy.limits.attemptBurst, bucket.attempts + 1);
+  return { ...state, bucket: { ...bucket, attempts } };
+}
+
+export const closing = (state: CredentialState, journal: 'empty' | 'keep'): Effect => ({
+  type: 'close_attempt',
+  attempt: state.attempt,
+  journal,
+});

@@ -1,0 +1,190 @@
+/**
+ * What is remembered of a credential over restarts, and the state it starts from. No secrets: fingerprints, moments and counts.
+ *
+ * Rule: only wall moments survive a process. Stamps from the future are dropped: the clock was set, and a wait that never ends is worse than one repeated.
+ */
+import { newDelivery } from './delivery.ts';
+import type { Policy } from './policy.ts';
+import { jitter, wallOf } from './schedule.ts';
+import type {
+  AlertRecord,
+  CredentialState,
+  Doubt,
+  Episode,
+  LastFailure,
+  Phase,
+  ReauthorizationReason,
+} from './state.ts';
+import type { EpochMs, Fingerprint, Generation, MonotonicMs, Now } from './token.ts';
+import { epochMs, monotonicMs } from './token.ts';
+
+/** A token that nobody says ends is good for longer than anybody plans. */
+const NO_END = epochMs(Number.MAX_SAFE_INTEGER);
+
+export interface Memory {
+  readonly generation: Generation;
+  readonly generationOf: Fingerprint | null;
+  readonly grant: Fingerprint | null;
+  readonly account: string | null;
+  readonly superseded: readonly Fingerprint[];
+  readonly publishedUntil: EpochMs | null;
+  readonly attempt: number;
+  readonly lastBeganAt: EpochMs | null;
+  readonly lastSucceededAt: EpochMs | null;
+  readonly failures: number;
+  readonly lastFailure: LastFailure | null;
+  readonly retryAfterUntil: EpochMs | null;
+  readonly rateLimitDoublings: number;
+  readonly bucket: { readonly attempts: number; readonly refilledAt: EpochMs };
+  readonly latch: {
+    readonly reason: ReauthorizationReason;
+    readonly code: string;
+    readonly since: EpochMs;
+    readonly fingerprint: Fingerprint | null;
+    readonly probeAt: EpochMs | null;
+    readonly local: boolean;
+  } | null;
+  readonly doubt: Doubt | null;
+  readonly downSince: EpochMs | null;
+  readonly episode: Episode | null;
+  readonly alerts: readonly Pick<AlertRecord, 'alert' | 'status'>[];
+  readonly refreshTokenWarnings: number;
+}
+
+export function remember(state: CredentialState, now: Now): Memory {
+  const { phase } = state;
+  return {
+    generation: state.generation,
+    generationOf: state.generationOf,
+    grant: state.grant,
+    account: state.account,
+    superseded: state.superseded,
+    publishedUntil: publishedUntil(state),
+    attempt: state.attempt,
+    lastBeganAt: state.lastBeganAt,
+    lastSucceededAt: state.lastSucceededAt,
+    failures: state.failures,
+    lastFailure: state.lastFailure,
+    retryAfterUntil: state.notBefore === null ? null : wallOf(state.notBefore, now),
+    rateLimitDoublings: state.rateLimitDoublings,
+    bucket: { attempts: state.bucket.attempts, refilledAt: wallOf(state.bucket.refilledAt, now) },
+    latch:
+      phase.kind === 'reauthorization_required'
+        ? {
+            reason: phase.reason,
+            code: phase.code,
+            since: phase.since,
+            fingerprint: phase.latchedTo,
+            probeAt: phase.probeDue === null ? null : wallOf(phase.probeDue, now),
+            local: phase.local,
+          }
+        : null,
+    doubt: state.doubt,
+    downSince: state.downSince,
+    episode: state.episode,
+    alerts: state.alerts.map(({ alert, status }) => ({ alert, status })),
+    refreshTokenWarnings: state.refreshTokenWarnings,
+  };
+}
+
+function publishedUntil({ held, publishedUntil: before }: CredentialState): EpochMs | null {
+  if (held === null) return before;
+  return held.token.expiry.kind === 'known' ? held.token.expiry.expiresAt : NO_END;
+}
+
+export interface Beginning {
+  readonly name: string;
+  readonly policy: Policy;
+  /** Ids of the publication targets. */
+  readonly targets: readonly string[];
+  /** As it was read; anything that is not a memory counts as none. */
+  readonly memory: unknown;
+}
+
+/** The state before the store was read. */
+export function initialState({ name, policy, targets, memory }: Beginning, now: Now): CredentialState {
+  const before = isMemory(memory) ? memory : null;
+  const past = (moment: EpochMs | null | undefined): EpochMs | null =>
+    moment === null || moment === undefined || moment > now.wallMs ? null : moment;
+  const monotonic = (moment: EpochMs): MonotonicMs => monotonicMs(now.monotonicMs + (moment - now.wallMs));
+  const lastBeganAt = past(before?.lastBeganAt);
+  const retryAfterUntil = before?.retryAfterUntil ?? null;
+  const isWithinReason = retryAfterUntil !== null && retryAfterUntil - now.wallMs <= policy.limits.retryAfterMaxMs;
+  const refilledAt = past(before?.bucket.refilledAt);
+  return {
+    name,
+    policy,
+    nextPolicy: null,
+    phase: firstPhase(before, monotonic),
+    stopping: false,
+    held: null,
+    incoming: null,
+    grant: before?.grant ?? null,
+    account: before?.account ?? null,
+    refreshTokenExpiresAt: null,
+    superseded: before?.superseded ?? [],
+    // The epoch second: should this memory be lost, the next generation is still greater than all before.
+    generation: Math.max(before?.generation ?? 0, before === null ? Math.floor(now.wallMs / 1000) : 0),
+    generationOf: before?.generationOf ?? null,
+    publishedUntil: before?.publishedUntil ?? null,
+    attempt: before?.attempt ?? 0,
+    lastBegan: lastBeganAt === null ? null : monotonic(lastBeganAt),
+    lastBeganAt,
+    lastSucceededAt: past(before?.lastSucceededAt),
+    failures: Math.min(before?.failures ?? 0, policy.maxRetries + 1),
+    lastFailure: before?.lastFailure ?? null,
+    notBefore: isWithinReason ? monotonic(retryAfterUntil) : null,
+    rateLimitDoublings: before?.rateLimitDoublings ?? 0,
+    bucket: {
+      attempts: Math.min(before?.bucket.attempts ?? policy.limits.attemptBurst, policy.limits.attemptBurst),
+      refilledAt: refilledAt === null ? now.monotonicMs : monotonic(refilledAt),
+    },
+    jumpGraceUntil: null,
+    doubt: before?.doubt ?? null,
+    unpersisted: null,
+    rejection: null,
+    quickRejections: 0,
+    peers: [],
+    wanted: null,
+    demandedFor: null,
+    downSince: past(before?.downSince),
+    deliveries: targets.map(newDelivery),
+    sentinel: { revision: 0, told: 'unknown', status: 'done', retryDue: null },
+    episode: before?.episode ?? null,
+    alerts: (before?.alerts ?? []).map(({ alert, status }) => resumedAlert(alert, status, now)),
+    refreshTokenWarnings: before?.refreshTokenWarnings ?? 0,
+    // Spread over the interval, so that a thousand stores are not looked at in the same moment.
+    storeCheckDue: monotonicMs(now.monotonicMs + policy.storeCheckMs * (0.5 + jitter(policy.jitterSeed, 0) / 2)),
+    storeCheckInFlight: false,
+  };
+}
+
+/** What was not answered before the process ended is sent again: at least once, under the same id. */
+function resumedAlert(alert: AlertRecord['alert'], status: AlertRecord['status'], now: Now): AlertRecord {
+  return status === 'sent'
+    ? { alert, status, tries: 0, retryDue: null }
+    : { alert, status: 'failed', tries: 0, retryDue: now.monotonicMs };
+}
+
+function firstPhase(before: Memory | null, monotonic: (moment: EpochMs) => MonotonicMs): Phase {
+  const latch = before?.latch ?? null;
+  if (latch === null) return { kind: 'absent', detail: 'the store was not read yet' };
+  return {
+    kind: 'reauthorization_required',
+    reason: latch.reason,
+    code: latch.code,
+    since: latch.since,
+    latchedTo: latch.fingerprint,
+    probeDue: latch.probeAt === null ? null : monotonic(latch.probeAt),
+    local: latch.local,
+  };
+}
+
+/** Our own format under our own version: the file was checked when it was read, so a few landmarks tell. */
+function isMemory(value: unknown): value is Memory {
+  if (typeof value !== 'object' || value === null) return false;
+  const memory = value as Partial<Record<keyof Memory, unknown>>;
+  const isCounts = [memory.generation, memory.attempt, memory.failures].every(Number.isSafeInteger);
+  const isLists = Array.isArray(memory.superseded) && Array.isArray(memory.alerts);
+  return isCounts && isLists && typeof memory.bucket === 'object' && memory.bucket !== null;
+}

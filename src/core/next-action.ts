@@ -1,0 +1,94 @@
+/**
+ * Why and when, in words: the next action of a credential. No secrets.
+ */
+
+import { duration } from './duration.ts';
+import type { AttemptReason } from './effect.ts';
+import { type AttemptPlan, nextAttempt } from './plan.ts';
+import { leadOf, lifeLeftMs, refreshes } from './schedule.ts';
+import type { CredentialState } from './state.ts';
+import type { Now } from './token.ts';
+
+/** The next thing that will happen, in terms that `explain` and `status` can put into words. */
+export interface NextAction {
+  readonly what: 'refresh' | 'retry' | 'recovery' | 'probe' | 'store_check' | 'attempt_running' | 'none';
+  readonly inMs: number | null;
+  /** One sentence: "30 min 22 s before expiry (22 s of jitter)". */
+  readonly why: string;
+}
+
+export function nextAction(state: CredentialState, now: Now): NextAction {
+  if (state.phase.kind === 'stopped') return { what: 'none', inMs: null, why: 'the daemon is stopping' };
+  if (state.phase.kind === 'refreshing') return running(state, now);
+  const plan = nextAttempt(state, now);
+  const inMs = plan === null ? state.storeCheckDue - now.monotonicMs : plan.at - now.monotonicMs;
+  if (plan === null) return { what: 'store_check', inMs, why: whyOnlyTheStore(state) };
+  return { what: WHAT_OF_REASON[plan.reason], inMs: Math.max(0, inMs), why: whyThen(state, plan, now) };
+}
+
+const WHAT_OF_REASON: Record<AttemptReason, NextAction['what']> = {
+  due: 'refresh',
+  expired: 'refresh',
+  missing: 'refresh',
+  rejection: 'refresh',
+  demand: 'refresh',
+  operator: 'refresh',
+  retry: 'retry',
+  recovery: 'recovery',
+  probe: 'probe',
+};
+
+function running(state: CredentialState, now: Now): NextAction {
+  const { phase } = state;
+  const isQueued = phase.kind === 'refreshing' && phase.stage === 'recording';
+  const inMs = phase.kind === 'refreshing' ? phase.deadline - now.monotonicMs : null;
+  return {
+    what: 'attempt_running',
+    inMs,
+    why: isQueued ? 'waiting in line or for the lock' : 'its result is due by then at the latest',
+  };
+}
+
+function whyOnlyTheStore(state: CredentialState): string {
+  const { phase } = state;
+  if (phase.kind === 'reauthorization_required') return `a person must act (${phase.reason}: ${phase.code})`;
+  if (state.unpersisted !== null) return 'a new refresh token has to be stored before anything is sent';
+  if (phase.kind === 'absent') return phase.detail;
+  return refreshes(state.policy) ? 'the token has no expiry' : 'this credential is only watched, not refreshed here';
+}
+
+function whyThen(state: CredentialState, plan: AttemptPlan, now: Now): string {
+  const { held, policy } = state;
+  switch (plan.reason) {
+    case 'due':
+      return held === null ? 'it is due' : whyDue(state, now);
+    case 'retry':
+      return `attempt ${state.failures + 1} of ${policy.maxRetries + 1}, after ${state.lastFailure?.code ?? 'a failure'}`;
+    case 'recovery':
+      return `active recovery after ${state.lastFailure?.code ?? 'repeated failures'}`;
+    case 'probe':
+      return 'only the server can tell whether its configuration was mended';
+    case 'expired':
+      return 'the token has expired';
+    case 'missing':
+      return 'there is no token yet';
+    case 'rejection':
+      return 'a consumer reported the token as rejected';
+    case 'demand':
+      return 'a reader asked for a longer validity';
+    case 'operator':
+      return 'an operator asked for it';
+  }
+}
+
+function whyDue(state: CredentialState, now: Now): string {
+  const { held, phase, policy } = state;
+  if (held === null || phase.kind !== 'fresh' || phase.refreshAtLifeLeftMs === null) return 'it is due';
+  const { jitterMs, marginMs } = leadOf(policy, held);
+  if (phase.refreshAtLifeLeftMs !== marginMs + jitterMs) return 'the last refresh brought nothing new';
+  const left = lifeLeftMs(held, now);
+  const isPast = left !== null && left <= phase.refreshAtLifeLeftMs;
+  const lead = `${duration(marginMs + jitterMs)} before expiry`;
+  const reason = jitterMs < 1000 ? lead : `${lead} (${duration(jitterMs)} of jitter)`;
+  return isPast ? `${reason}; held back by the floor, the hourly budget or Retry-After` : reason;
+}

@@ -1,0 +1,71 @@
+/**
+ * The next attempt: why it will be made, and the earliest moment it may begin.
+ *
+ * Rule: a query. Whether it begins is settle's decision; what holds every attempt back (floor, budget, Retry-After) is applied here once.
+ */
+import type { AttemptReason } from './effect.ts';
+import { unreachable } from './invariants.ts';
+import { after, gateOpensAt, lifeLeftMs, refreshes } from './schedule.ts';
+import type { CredentialState } from './state.ts';
+import type { MonotonicMs, Now } from './token.ts';
+import { monotonicMs } from './token.ts';
+
+export interface AttemptPlan {
+  readonly reason: AttemptReason;
+  readonly at: MonotonicMs;
+}
+
+/** The next attempt and the earliest moment it may begin; null while none is possible. Past moments mean now. */
+export function nextAttempt(state: CredentialState, now: Now): AttemptPlan | null {
+  // The predecessor of a refresh token that could not be stored yet must never be sent: the store is written first.
+  if (!refreshes(state.policy) || state.unpersisted !== null) return null;
+  if (state.wanted !== null && state.phase.kind !== 'refreshing') {
+    return gated(state, { reason: state.wanted.reason, at: now.monotonicMs }, now);
+  }
+  if (state.rejection?.refresh === 'owed') return gated(state, rejectionPlan(state, now), now);
+  const plan = phasePlan(state, now);
+  return plan === null ? null : gated(state, plan, now);
+}
+
+function gated(state: CredentialState, plan: AttemptPlan, now: Now): AttemptPlan {
+  const overridesRetryAfter = state.wanted?.overridesRetryAfter === true;
+  return { ...plan, at: monotonicMs(Math.max(plan.at, gateOpensAt(state, now, { overridesRetryAfter }))) };
+}
+
+/** Two generations refused within a minute of their publication: the fault is not the token's, so there is no hurry. */
+function rejectionPlan(state: CredentialState, now: Now): AttemptPlan {
+  const isHasty = state.quickRejections >= 2 && state.lastBegan !== null;
+  const at = isHasty ? (state.lastBegan ?? 0) + state.policy.retryIntervalMs : now.monotonicMs;
+  return { reason: 'rejection', at: monotonicMs(at) };
+}
+
+function phasePlan(state: CredentialState, now: Now): AttemptPlan | null {
+  const { phase, held } = state;
+  switch (phase.kind) {
+    case 'fresh': {
+      const left = held === null ? null : lifeLeftMs(held, now);
+      if (left === null || phase.refreshAtLifeLeftMs === null) return null;
+      return { reason: left <= 0 ? 'expired' : 'due', at: after(now, left - phase.refreshAtLifeLeftMs) };
+    }
+    case 'backing_off':
+      return { reason: state.failures > 0 ? 'retry' : held === null ? 'missing' : 'expired', at: phase.due };
+    case 'recovering':
+      return { reason: 'recovery', at: phase.due };
+    case 'reauthorization_required':
+      return phase.probeDue === null ? null : { reason: 'probe', at: phase.probeDue };
+    case 'absent':
+      return state.policy.mintsWithoutGrant ? { reason: 'missing', at: now.monotonicMs } : null;
+    case 'refreshing':
+    case 'stopped':
+      return null;
+    default:
+      return unreachable(phase);
+  }
+}
+
+/** More than half of the life is left, and nothing is amiss: a refresh would gain nothing. */
+export function isHalfLifeLeft({ held, phase }: CredentialState, now: Now): boolean {
+  if (held === null || phase.kind !== 'fresh' || held.lifeAtReceiptMs === null) return false;
+  const left = lifeLeftMs(held, now);
+  return left !== null && left > held.lifeAtReceiptMs / 2;
+}

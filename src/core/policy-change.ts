@@ -1,0 +1,56 @@
+/**
+ * A changed configuration of a credential: applied at once, or when the attempt in flight has closed.
+ */
+import { dueNow, planned } from './adoption.ts';
+import { newDelivery } from './delivery.ts';
+import type { Policy } from './policy.ts';
+import { refreshEnded } from './rejection.ts';
+import { isExpired, recoveryWaitMs, refreshes, retryWaitMs } from './schedule.ts';
+import type { CredentialState, Phase, Step } from './state.ts';
+import type { Now } from './token.ts';
+import { monotonicMs } from './token.ts';
+
+interface Change {
+  readonly policy: Policy;
+  readonly targets: readonly string[];
+}
+
+export function changePolicy(state: CredentialState, { policy, targets }: Change, now: Now): CredentialState {
+  if (state.phase.kind === 'refreshing') return { ...state, nextPolicy: { policy, targets } };
+  return changed(state, { policy, targets }, now);
+}
+
+export function settlePolicy(state: CredentialState, now: Now): Step {
+  const isReady = state.nextPolicy !== null && state.phase.kind !== 'refreshing';
+  return { state: isReady && state.nextPolicy !== null ? changed(state, state.nextPolicy, now) : state, effects: [] };
+}
+
+function changed(before: CredentialState, { policy, targets }: Change, now: Now): CredentialState {
+  const deliveries = targets.map(
+    (target) => before.deliveries.find((delivery) => delivery.target === target) ?? newDelivery(target),
+  );
+  const failures = Math.min(before.failures, policy.maxRetries + 1);
+  const state: CredentialState = { ...before, policy, deliveries, failures, nextPolicy: null };
+  const known = refreshes(policy) ? state : refreshEnded(state);
+  return { ...known, phase: replanned(known, now) };
+}
+
+/** Waits are never made longer by a change: a person who edits the configuration wants to see it act. */
+function replanned(state: CredentialState, now: Now): Phase {
+  const { phase, held } = state;
+  switch (phase.kind) {
+    case 'fresh':
+      return held !== null && !isExpired(held, now) ? planned(state, now) : phase;
+    case 'backing_off':
+    case 'recovering': {
+      const isRecovering = state.failures > state.policy.maxRetries;
+      const waitMs = isRecovering ? recoveryWaitMs(state, now) : retryWaitMs(state, now);
+      const due = Math.min(phase.due, (state.lastBegan ?? now.monotonicMs) + waitMs);
+      return { kind: isRecovering ? 'recovering' : 'backing_off', due: monotonicMs(due) };
+    }
+    case 'reauthorization_required':
+      return phase.reason === 'config' ? dueNow(now) : phase;
+    default:
+      return phase;
+  }
+}

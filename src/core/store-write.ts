@@ -1,0 +1,66 @@
+/**
+ * The store between attempts: looking whether it moved, and writing again what it did not take.
+ */
+import { adopt, supersededBy } from './adoption.ts';
+import { retryDelayMs } from './delivery.ts';
+import type { Effect } from './effect.ts';
+import type { Event } from './event.ts';
+import { after } from './schedule.ts';
+import type { CredentialState, Step } from './state.ts';
+import type { Now } from './token.ts';
+
+/** Where doubling has reached its cap. */
+const FAILURES_MAX = 6;
+
+export function settleStore(state: CredentialState, now: Now): Step {
+  if (state.phase.kind === 'refreshing' || state.stopping) return { state, effects: [] };
+  const effects: Effect[] = [];
+  let next = state;
+  const { unpersisted } = state;
+  if (unpersisted !== null && unpersisted.retryDue <= now.monotonicMs) {
+    const { attempt, answer, expected } = unpersisted;
+    effects.push({ type: 'persist_token', attempt, answer, expected });
+    // Should no answer come, the write is simply tried again.
+    const retryDue = after(now, 2 * state.policy.limits.effectTimeoutMs);
+    next = { ...next, unpersisted: { ...unpersisted, inFlight: true, retryDue } };
+  }
+  if (next.storeCheckDue <= now.monotonicMs) {
+    if (!next.storeCheckInFlight) effects.push({ type: 'reread_store' });
+    next = { ...next, storeCheckInFlight: true, storeCheckDue: after(now, next.policy.storeCheckMs) };
+  }
+  return { state: next, effects };
+}
+
+/** The answer to a repeated write of what an earlier attempt brought. */
+export function unpersistedAnswered(
+  state: CredentialState,
+  event: Extract<Event, { type: 'persist_succeeded' | 'persist_failed' }>,
+  now: Now,
+): Step {
+  const { unpersisted } = state;
+  if (unpersisted === null) return { state, effects: [] };
+  if (event.type === 'persist_succeeded') {
+    return {
+      state: {
+        ...state,
+        unpersisted: null,
+        superseded: supersededBy(state, event.fingerprint),
+        grant: event.fingerprint,
+      },
+      effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'empty' }],
+    };
+  }
+  if (event.winner !== null) {
+    const cleared = { ...state, unpersisted: null };
+    return {
+      state: adopt(cleared, event.winner, now),
+      effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'keep' }],
+    };
+  }
+  const failures = Math.min(FAILURES_MAX, unpersisted.failures + 1);
+  const retryDue = after(now, retryDelayMs(state, unpersisted.failures));
+  return {
+    state: { ...state, unpersisted: { ...unpersisted, failures, code: event.code, inFlight: false, retryDue } },
+    effects: [],
+  };
+}
