@@ -5,7 +5,7 @@
  * the next change, and at the latest at `flush`; losing a memory costs comfort (an alert twice), never a token.
  */
 import type { CredentialState } from '../core/state.ts';
-import type { Now } from '../core/token.ts';
+import { epochMs, type Now } from '../core/token.ts';
 import { describeBug } from './bug.ts';
 import { createGate } from './gate.ts';
 import { type LogPort, type MemoryPort, PortError } from './ports.ts';
@@ -34,10 +34,11 @@ interface Kept {
 export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
   const kept = new Map<string, Kept>();
   const gate = createGate(SAVES_MAX);
+  let offsetMs = Number.NaN;
 
   return {
     note(state, now) {
-      const wanted = JSON.stringify(options.remember(state, now));
+      const wanted = JSON.stringify(options.remember(state, steadied(now)));
       const memory = kept.get(state.name) ?? { wanted, saved: null, saving: null, failing: false };
       kept.set(state.name, memory);
       memory.wanted = wanted;
@@ -51,6 +52,13 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
       await Promise.all([...kept.values()].map((memory) => memory.saving));
     },
   };
+
+  /** The two clocks are never quite in step; a memory must not look changed because they differ by a millisecond more. */
+  function steadied({ wallMs, monotonicMs }: Now): Now {
+    const seenMs = wallMs - monotonicMs;
+    if (!(Math.abs(seenMs - offsetMs) <= CLOCK_NOISE_MS)) offsetMs = seenMs;
+    return { wallMs: epochMs(monotonicMs + offsetMs), monotonicMs };
+  }
 
   function start(credential: string, memory: Kept): void {
     if (memory.saving !== null || memory.saved === memory.wanted) return;
@@ -84,6 +92,9 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
     }
   }
 }
+
+// Far more than time servers slew between two looks, far less than a wait that is remembered.
+const CLOCK_NOISE_MS = 1_000;
 
 // As for publications: busy enough for a disk, far below the usual limit of descriptors.
 const SAVES_MAX = 64;

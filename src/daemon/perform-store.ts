@@ -17,6 +17,8 @@ import { within } from './time-limit.ts';
 export interface StoreChecksOptions {
   readonly credential: (name: string) => ManagedCredential | undefined;
   readonly state: (name: string) => CredentialState | undefined;
+  /** An attempt reads the store itself, and nothing else that is read meanwhile counts. */
+  readonly isAttempting: (name: string) => boolean;
   readonly report: (credential: string, event: Event) => void;
   readonly log: LogPort;
   readonly fingerprint: Fingerprinter;
@@ -31,7 +33,7 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
   return async (name) => {
     const credential = options.credential(name);
     if (credential === undefined) return;
-    if (hung.has(name)) {
+    if (hung.has(name) || options.isAttempting(name)) {
       options.report(name, UNCHANGED);
       return;
     }

@@ -22,8 +22,6 @@ export interface PerformerOptions extends Omit<AttemptsOptions, 'lockLimitMs' | 
 export interface Performer {
   /** Never throws. Nothing is performed before the caller's turn of the event loop is over. */
   enqueue(credential: string, effects: readonly Effect[]): void;
-  /** Does this credential hold a slot or a lock for an attempt? */
-  isAttempting(credential: string): boolean;
   /** Ends the runs under way, with their processes. */
   cancelRuns(credentials: readonly string[]): void;
   /** Releases what an attempt of that credential holds. */
@@ -45,6 +43,7 @@ class EffectPerformer implements Performer {
   readonly #checkStore: (credential: string) => Promise<void>;
   readonly #sendAlert: ReturnType<typeof createAlertSender>;
   readonly #queues = new Map<string, Effect[]>();
+  readonly #draining = new Set<Promise<void>>();
   readonly #running = new Set<Promise<void>>();
 
   constructor(options: PerformerOptions) {
@@ -52,7 +51,8 @@ class EffectPerformer implements Performer {
     this.#options = options;
     this.#attempts = new Attempts({ ...options, lockLimitMs: LOCK_MS_MAX, stepLimitMs: STEP_MS_MAX });
     this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX });
-    this.#checkStore = createStoreChecks({ ...options, limitMs: STORE_CHECK_MS_MAX });
+    const isAttempting = (name: string) => this.#attempts.isOpen(name);
+    this.#checkStore = createStoreChecks({ ...options, isAttempting, limitMs: STORE_CHECK_MS_MAX });
     const remedy = (name: string) => credential(name)?.parts.remedy ?? '';
     this.#sendAlert = createAlertSender({ ...options, report, remedy, limitMs: ALERT_MS_MAX });
   }
@@ -65,11 +65,7 @@ class EffectPerformer implements Performer {
       return;
     }
     this.#queues.set(credential, [...effects]);
-    this.#track(this.#drain(credential));
-  }
-
-  isAttempting(credential: string): boolean {
-    return this.#attempts.isOpen(credential);
+    track(this.#drain(credential), this.#draining);
   }
 
   cancelRuns(credentials: readonly string[]): void {
@@ -80,12 +76,13 @@ class EffectPerformer implements Performer {
     return this.#attempts.release(credential);
   }
 
-  published(): Promise<void> {
-    return this.#publications.idle();
+  async published(): Promise<void> {
+    while (this.#draining.size > 0) await Promise.all(this.#draining);
+    await this.#publications.idle();
   }
 
   async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size + this.#draining.size > 0) await Promise.all([...this.#running, ...this.#draining]);
     await this.#publications.idle();
   }
 
@@ -136,13 +133,13 @@ class EffectPerformer implements Performer {
     const guarded = work.catch((error: unknown) => {
       this.#options.log.write('error', 'internal_error', { credential, during: effect.type, ...describeBug(error) });
     });
-    this.#track(guarded);
+    track(guarded, this.#running);
   }
+}
 
-  #track(work: Promise<void>): void {
-    const tracked = work.finally(() => this.#running.delete(tracked));
-    this.#running.add(tracked);
-  }
+function track(work: Promise<void>, among: Set<Promise<void>>): void {
+  const tracked = work.finally(() => among.delete(tracked));
+  among.add(tracked);
 }
 
 // Somebody else's attempt on the same store; the core tries again without counting it.

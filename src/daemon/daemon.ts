@@ -1,0 +1,273 @@
+/**
+ * The daemon: credentials in, engine and performer wired together; ordered start, reload, stop.
+ *
+ * Rule: nothing here knows an adapter or a file format. Whatever goes wrong with one credential becomes an event of that
+ * credential; start, reload and stop go on with the others, and each has a bound.
+ */
+import type { Event } from '../core/event.ts';
+import { nextDeadline, step } from '../core/lifecycle.ts';
+import { initialState, remember } from '../core/memory.ts';
+import type { CredentialState } from '../core/state.ts';
+import { describeBug } from './bug.ts';
+import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
+import { createEngine, type Engine, type StepListener, type Transition } from './engine.ts';
+import { createGate } from './gate.ts';
+import { createLine } from './line.ts';
+import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
+import { createObserver } from './observe.ts';
+import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
+import { eventOfThrow } from './perform-store.ts';
+import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
+import { within } from './time-limit.ts';
+
+/** What can change while the daemon runs, beside the credentials. */
+export interface Settings {
+  readonly sinks: readonly AlertSink[];
+  readonly maxConcurrentRefreshes: number;
+}
+
+/** A new configuration, read and built completely before anything of it is applied. */
+export type Reloading =
+  | { readonly ok: false; readonly problems: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly added: readonly ManagedCredential[];
+      /** With new parts, or with the old ones and a new policy. */
+      readonly changed: readonly ManagedCredential[];
+      readonly removed: readonly string[];
+      readonly settings: Settings;
+      /** Called once it is in force. */
+      readonly applied: () => void;
+    };
+
+type Outside = Pick<
+  PerformerOptions,
+  'journal' | 'sentinel' | 'clock' | 'log' | 'fingerprint' | 'createRunId' | 'bootId'
+>;
+
+export interface DaemonOptions extends Outside {
+  readonly version: string;
+  readonly configPath: string;
+  readonly alarm: AlarmPort;
+  readonly memory: MemoryPort;
+  readonly credentials: readonly ManagedCredential[];
+  readonly settings: Settings;
+  readonly readConfiguration: () => Promise<Reloading>;
+}
+
+export interface Daemon extends DaemonPort {
+  fault(credential: string): string | null;
+  /** Resolves when every store was read (or did not answer) and the first publications are through (or take too long). */
+  start(): Promise<void>;
+  /** Finishes what runs, within a bound, and saves what is remembered. */
+  stop(): Promise<void>;
+  /** Hastens a stop: ends the runs under way. Their outcome is recorded as it comes. */
+  cancelRuns(): void;
+}
+
+export function createDaemon(options: DaemonOptions): Daemon {
+  return new CredentialDaemon(options);
+}
+
+class CredentialDaemon implements Daemon {
+  readonly version: string;
+  readonly configPath: string;
+  readonly startedAt: Daemon['startedAt'];
+  readonly #options: DaemonOptions;
+  readonly #credentials = new Map<string, ManagedCredential>();
+  /** Taken out of the configuration, but not yet at rest. */
+  readonly #leaving = new Set<string>();
+  readonly #line: ReturnType<typeof createLine>;
+  readonly #engine: Engine;
+  readonly #performer: Performer;
+  readonly #keeper: MemoryKeeper;
+  #settings: Settings;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: DaemonOptions) {
+    const { clock, log, alarm, memory, version, configPath, settings } = options;
+    this.#options = options;
+    this.#settings = settings;
+    this.version = version;
+    this.configPath = configPath;
+    this.startedAt = clock.now().wallMs;
+    this.#line = createLine(settings.maxConcurrentRefreshes);
+    this.#keeper = createMemoryKeeper({ port: memory, remember, log });
+    this.#performer = createPerformer({
+      ...options,
+      line: this.#line,
+      credential: (name) => this.#credentials.get(name),
+      state: (name) => this.#engine.state(name),
+      report: (name, event) => this.#engine.dispatch(name, event),
+      sinks: () => this.#settings.sinks,
+    });
+    const logTransition = createObserver({ log, remedy: (name) => this.remedy(name) });
+    this.#engine = createEngine({
+      step,
+      nextDeadline,
+      clock,
+      alarm,
+      log,
+      perform: (name, effects) => this.#performer.enqueue(name, effects),
+      observe: (transition) => {
+        logTransition(transition);
+        this.#afterStep(transition);
+      },
+    });
+    for (const credential of options.credentials) this.#credentials.set(credential.name, credential);
+  }
+
+  names = (): readonly string[] => this.#engine.names();
+  state = (credential: string): CredentialState | undefined => this.#engine.state(credential);
+  fault = (credential: string): string | null => this.#engine.fault(credential);
+  remedy = (credential: string): string => this.#credentials.get(credential)?.parts.remedy ?? '';
+  now = () => this.#options.clock.now();
+  dispatch = (credential: string, event: Event): void => this.#engine.dispatch(credential, event);
+  onStep = (listener: StepListener): (() => void) => this.#engine.onStep(listener);
+
+  async start(): Promise<void> {
+    await this.#loadAll([...this.#credentials.values()]);
+    const published = await within(this.#performer.published(), FIRST_PUBLICATIONS_MS_MAX);
+    if (published === 'timed_out') this.#options.log.write('warn', 'publications_slow', {});
+  }
+
+  reload(): Promise<ReloadResult> {
+    const result = this.#reloading.then(() => this.#reload());
+    this.#reloading = result.catch(() => undefined);
+    return result;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  cancelRuns(): void {
+    this.#performer.cancelRuns(this.#engine.names());
+  }
+
+  async #loadAll(credentials: readonly ManagedCredential[]): Promise<void> {
+    const gate = createGate(LOADS_MAX);
+    await Promise.all(credentials.map((credential) => gate.run(() => this.#load(credential))));
+  }
+
+  async #load(credential: ManagedCredential): Promise<void> {
+    const { name, policy, parts } = credential;
+    const { log, clock, memory: port } = this.#options;
+    const memory = await port.load(name).catch((error: unknown) => {
+      log.write('warn', 'memory_unreadable', { credential: name, ...describeBug(error) });
+      return null;
+    });
+    const event = await within(this.#firstReading(credential), FIRST_READING_MS_MAX);
+    if (event === 'timed_out') log.write('warn', 'store_check_hung', { credential: name, path: parts.store.path });
+    const targets = parts.publishers.map((publisher) => publisher.id);
+    this.#engine.add(initialState({ name, policy, targets, memory }, clock.now()));
+    this.#engine.dispatch(name, event === 'timed_out' ? { type: 'tick' } : event);
+  }
+
+  async #firstReading({ name, parts }: ManagedCredential): Promise<Event> {
+    try {
+      const finding = findingOf(await parts.store.read(), this.#options.fingerprint);
+      return finding.kind === 'grant' ? { type: 'token_loaded', grant: finding.grant } : lossOf(finding, null);
+    } catch (error) {
+      return eventOfThrow(error, name, this.#options.log);
+    }
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const { log } = this.#options;
+    if (this.#stopping !== null) return { ok: false, problems: ['freshd is stopping'] };
+    const next = await this.#options.readConfiguration();
+    const problems = next.ok ? this.#stillLeaving(next.added) : next.problems;
+    if (!next.ok || problems.length > 0) {
+      log.write('warn', 'reload_refused', { problems: problems.length, first: problems[0] ?? null });
+      return { ok: false, problems };
+    }
+    this.#settings = next.settings;
+    this.#line.resize(next.settings.maxConcurrentRefreshes);
+    for (const name of next.removed) this.#leave(name);
+    for (const credential of next.changed) this.#change(credential);
+    for (const credential of next.added) this.#credentials.set(credential.name, credential);
+    next.applied();
+    await this.#loadAll(next.added);
+    const names = (credentials: readonly ManagedCredential[]) => credentials.map(({ name }) => name);
+    const result = { ok: true, added: names(next.added), changed: names(next.changed), removed: next.removed } as const;
+    const { added, changed, removed } = result;
+    log.write('info', 'reloaded', { added: added.length, changed: changed.length, removed: removed.length });
+    return result;
+  }
+
+  /** A name can come back only when the attempt that it left behind is over. */
+  #stillLeaving(added: readonly ManagedCredential[]): readonly string[] {
+    return added
+      .filter(({ name }) => this.#leaving.has(name))
+      .map(
+        ({ name }) => `credentials.${name}: expected its last attempt to be over, it still runs; reload again later`,
+      );
+  }
+
+  #change(credential: ManagedCredential): void {
+    const { name, policy, parts } = credential;
+    this.#credentials.set(name, credential);
+    const targets = parts.publishers.map((publisher) => publisher.id);
+    this.#engine.dispatch(name, { type: 'policy_changed', policy, targets });
+    this.#performer.enqueue(name, [{ type: 'reread_store' }]);
+  }
+
+  #leave(name: string): void {
+    this.#leaving.add(name);
+    this.#engine.dispatch(name, { type: 'stopping' });
+  }
+
+  #afterStep({ credential, before, after, now }: Transition): void {
+    if (before !== after) this.#keeper.note(after, now);
+    if (after.phase.kind !== 'stopped' || !this.#leaving.delete(credential)) return;
+    this.#engine.remove(credential);
+    this.#keeper.forget(credential);
+    this.#credentials.delete(credential);
+    // What it published stays, as after a stop; but nobody is left to end a report of being down.
+    this.#performer.enqueue(credential, [{ type: 'set_sentinel', revision: 0, down: null }]);
+  }
+
+  async #stop(): Promise<void> {
+    const names = this.#engine.names();
+    const longestRunMs = Math.max(0, ...[...this.#credentials.values()].map(({ policy }) => runMsMax(policy)));
+    const atRest = this.#atRest(names);
+    for (const name of names) this.#engine.dispatch(name, { type: 'stopping' });
+    const outcome = await within(atRest, longestRunMs + STOP_SLACK_MS);
+    if (outcome === 'timed_out') this.#options.log.write('error', 'stop_timed_out', { credentials: names.length });
+    await within(this.#performer.idle(), FLUSH_MS_MAX);
+    await Promise.all(names.map((name) => this.#performer.abandon(name)));
+    await within(this.#keeper.flush(), FLUSH_MS_MAX);
+    this.#engine.close();
+  }
+
+  /** Resolves once every credential has come to rest. */
+  #atRest(names: readonly string[]): Promise<void> {
+    const running = new Set(names.filter((name) => this.#engine.state(name)?.phase.kind !== 'stopped'));
+    return new Promise((resolve) => {
+      if (running.size === 0) resolve();
+      this.#engine.onStep((name, { phase }) => {
+        if (phase.kind === 'stopped') running.delete(name);
+        if (running.size === 0) resolve();
+      });
+    });
+  }
+}
+
+const runMsMax = ({ refreshTimeoutMs, killGraceMs }: ManagedCredential['policy']): number =>
+  refreshTimeoutMs + killGraceMs;
+
+// As many stores at once as keep a disk busy; half-written ones are watched for 3 s, and must not hold up all others.
+const LOADS_MAX = 64;
+
+// A file system that hangs at start costs its own credentials, not the start.
+const FIRST_READING_MS_MAX = 10_000;
+const FIRST_PUBLICATIONS_MS_MAX = 5_000;
+
+// After the longest run: the store poll, and the way through journal and store.
+const STOP_SLACK_MS = 5_000;
+
+// Publications and alerts under way at the end; the service's stop timeout allows for it.
+const FLUSH_MS_MAX = 5_000;

@@ -1,0 +1,134 @@
+/**
+ * The log of what happens to credentials: one record per transition, under stable names that can be grepped for.
+ *
+ * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
+ */
+import type { CredentialState, Delivery, PhaseKind } from '../core/state.ts';
+import type { Transition } from './engine.ts';
+import type { LogLevel, LogPort } from './ports.ts';
+
+export interface ObserverOptions {
+  readonly log: LogPort;
+  /** What brings that credential back. */
+  readonly remedy: (credential: string) => string;
+}
+
+export function createObserver(options: ObserverOptions): (transition: Transition) => void {
+  const { log } = options;
+  return (transition) => {
+    const { before, after } = transition;
+    if (before === after) return;
+    if (before.phase !== after.phase) observePhase(transition, options);
+    if (before.deliveries !== after.deliveries) observeDeliveries(transition, log);
+    if (before.alerts !== after.alerts) observeAlerts(transition, log);
+    if (before.unpersisted !== after.unpersisted) observeStore(transition, log);
+    if (before.rejection !== after.rejection) observeRejection(transition, log);
+  };
+}
+
+/** The name under which arriving in a phase is logged. */
+const PHASE_RECORDS: Readonly<Record<PhaseKind, readonly [LogLevel, string]>> = {
+  absent: ['warn', 'credential_absent'],
+  fresh: ['info', 'credential_fresh'],
+  refreshing: ['info', 'refresh_started'],
+  backing_off: ['warn', 'refresh_failed'],
+  recovering: ['warn', 'recovering'],
+  reauthorization_required: ['warn', 'reauthorization_required'],
+  stopped: ['info', 'credential_stopped'],
+};
+
+function observePhase({ credential, event, before, after }: Transition, { log, remedy }: ObserverOptions): void {
+  const hasMoved = before.phase.kind !== after.phase.kind || before.attempt !== after.attempt;
+  if (!hasMoved) return;
+  const [level, name] = recordOf(before, after);
+  const isFailure = level === 'warn';
+  log.write(level, name, {
+    credential,
+    from: before.phase.kind,
+    to: after.phase.kind,
+    cause: event.type,
+    attempt: after.attempt,
+    generation: after.held?.generation ?? null,
+    reason: reasonOf(after),
+    code: codeOf(after),
+    ...(isFailure ? { class: after.lastFailure?.class ?? null, detail: detailOf(after) } : {}),
+    ...(needsPerson(after) ? { instead: insteadOf(after), remedy: remedy(credential) } : {}),
+  });
+}
+
+/** Back in `backing_off` without a failure of its own (a floor to wait for) is a plan, not a failure. */
+function recordOf(before: CredentialState, after: CredentialState): readonly [LogLevel, string] {
+  const isPlan = after.phase.kind === 'backing_off' && before.lastFailure === after.lastFailure;
+  return isPlan ? ['info', 'refresh_planned'] : PHASE_RECORDS[after.phase.kind];
+}
+
+function reasonOf({ phase }: CredentialState): string | null {
+  return phase.kind === 'refreshing' || phase.kind === 'reauthorization_required' ? phase.reason : null;
+}
+
+function codeOf({ phase, lastFailure }: CredentialState): string | null {
+  if (phase.kind === 'reauthorization_required') return phase.code;
+  return phase.kind === 'fresh' ? null : (lastFailure?.code ?? null);
+}
+
+function detailOf({ phase, lastFailure }: CredentialState): string | null {
+  return phase.kind === 'absent' ? phase.detail : (lastFailure?.detail ?? null);
+}
+
+const needsPerson = ({ phase }: CredentialState): boolean =>
+  phase.kind === 'reauthorization_required' || phase.kind === 'absent';
+
+/** What consumers have meanwhile (row D3). */
+function insteadOf({ held }: CredentialState): string {
+  if (held === null) return 'nothing';
+  return held.token.expiry.kind === 'known' ? 'the present token until its expiry' : 'the present token';
+}
+
+function observeDeliveries({ credential, before, after }: Transition, log: LogPort): void {
+  const former = new Map(before.deliveries.map((delivery) => [delivery.target, delivery]));
+  for (const delivery of after.deliveries) {
+    const record = deliveryRecord(former.get(delivery.target), delivery);
+    if (record === null) continue;
+    const { target, holds, code, remedy } = delivery;
+    const generation = typeof holds === 'number' ? holds : null;
+    const [level, name] = record;
+    log.write(level, name, { credential, target, generation, ...(level === 'warn' ? { code, remedy } : {}) });
+  }
+}
+
+function deliveryRecord(former: Delivery | undefined, delivery: Delivery): readonly [LogLevel, string] | null {
+  if (former === undefined || former === delivery) return null;
+  const { status, failures, code, holds } = delivery;
+  if (status === 'failed') return failures === 1 || former.code !== code ? ['warn', 'publish_failed'] : null;
+  if (status !== 'done' || former.status === 'done') return null;
+  if (former.failures > 0) return ['info', 'publish_restored'];
+  return holds === null ? ['info', 'withdrawn'] : ['debug', 'published'];
+}
+
+function observeAlerts({ credential, before, after }: Transition, log: LogPort): void {
+  const former = new Map(before.alerts.map((record) => [record.alert.id, record.status]));
+  for (const { alert, status, tries } of after.alerts) {
+    if (status === 'sending' || former.get(alert.id) === status) continue;
+    const fields = { credential, kind: alert.kind, id: alert.id, code: alert.code };
+    if (status === 'sent') log.write('info', 'alert_delivered', fields);
+    else if (tries === 1) log.write('warn', 'alert_failed', fields);
+  }
+}
+
+function observeStore({ credential, before, after }: Transition, log: LogPort): void {
+  const { unpersisted } = after;
+  if (unpersisted === null) log.write('info', 'persist_restored', { credential, attempt: before.attempt });
+  else if (before.unpersisted === null) {
+    log.write('warn', 'persist_failed', { credential, attempt: unpersisted.attempt, code: unpersisted.code });
+  }
+}
+
+/** Once when it is first reported, once when it is confirmed: a thousand consumers make no thousand records. */
+function observeRejection({ credential, before, after }: Transition, log: LogPort): void {
+  const { rejection } = after;
+  if (rejection === null) return;
+  const isNews = before.rejection?.generation !== rejection.generation;
+  if (!isNews && before.rejection?.confirmed === rejection.confirmed) return;
+  const { generation, confirmed } = rejection;
+  log.write('warn', 'token_rejected', { credential, generation, confirmed });
+}
