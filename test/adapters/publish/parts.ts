@@ -1,0 +1,70 @@
+/** What the tests of the publications share: directories that go away, publications, publishers of `TOKEN`. */
+import { createHmac } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { createEnvFilePublisher, type EnvFileOptions } from '../../../src/adapters/publish/env-file.ts';
+import type { LastWritten } from '../../../src/adapters/publish/last-written.ts';
+import type { Publication } from '../../../src/core/effect.ts';
+import { type Expiry, epochMs, type Fingerprint } from '../../../src/core/token.ts';
+import type { PublisherPort } from '../../../src/daemon/ports.ts';
+
+export const EXPIRES_AT_SECONDS = 1_900_000_000;
+
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'freshd-publish-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export const fingerprint = (secret: string): Fingerprint =>
+  createHmac('sha256', 'a key of the tests').update(secret).digest('hex').slice(0, 16) as Fingerprint;
+
+export function publication(accessToken: string, generation = 7, expiry: Expiry = KNOWN_EXPIRY): Publication {
+  return {
+    token: {
+      accessToken,
+      tokenType: 'Bearer',
+      fingerprint: fingerprint(accessToken),
+      obtainedAt: null,
+      notBefore: null,
+      expiry,
+    },
+    generation,
+  };
+}
+
+const KNOWN_EXPIRY: Expiry = { kind: 'known', expiresAt: epochMs(EXPIRES_AT_SECONDS * 1000) };
+
+/** A memory without a disk; `onSave` runs between the reading of the env file and its write. */
+export function memoryInRam(onSave: () => Promise<void> = async () => undefined): LastWritten {
+  let kept: readonly Fingerprint[] = [];
+  return {
+    load: async () => kept,
+    save: async (fingerprints) => {
+      kept = fingerprints;
+      await onSave();
+    },
+  };
+}
+
+/** A publisher of `TOKEN` without metadata, and what it noticed. */
+export function envFile(
+  path: string,
+  options: Partial<EnvFileOptions> = {},
+): { readonly publisher: PublisherPort; readonly notices: string[] } {
+  const notices: string[] = [];
+  const publisher = createEnvFilePublisher({
+    path,
+    variable: 'TOKEN',
+    metadata: false,
+    followSymlink: false,
+    write: 'atomic',
+    fingerprint,
+    lastWritten: memoryInRam(),
+    onNotice: (code, { variable }) => notices.push(`${code} ${variable}`),
+    ...options,
+  });
+  return { publisher, notices };
+}
