@@ -1,0 +1,111 @@
+/**
+ * The configuration as the daemon uses it: plain data, every path absolute, every duration in milliseconds, every secret in place.
+ *
+ * Rule: no zod type and no optional key past this point; made only by resolve.ts. Holds secrets: never log one.
+ */
+import type { AlertKind, Policy } from '../core/policy.ts';
+
+export interface Config {
+  /** The file, absolute. */
+  readonly path: string;
+  /** Its folder, from which relative paths count and in which scripts run. */
+  readonly directory: string;
+  readonly version: number;
+  readonly stateDirectory: string;
+  /** Token files and sentinels. */
+  readonly runtimeDirectory: string;
+  readonly socketPath: string;
+  /** `file` null: stdout. */
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly file: string | null };
+  readonly reloadOnChange: boolean;
+  readonly maxConcurrentRefreshes: number;
+  readonly alerts: {
+    /** Kinds that are switched on. */
+    readonly kinds: readonly AlertKind[];
+    readonly reminderMs: number | null;
+    readonly sinks: readonly SinkConfig[];
+  };
+  readonly credentials: readonly CredentialConfig[];
+}
+
+export interface CredentialConfig {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly store: StoreConfig;
+  /** Null for `static`. */
+  readonly refresh: RefreshConfig | null;
+  readonly publish: readonly PublishConfig[];
+  /** The bare token in `<runtime directory>/tokens/<name>`. */
+  readonly tokenFile: boolean;
+  readonly expires: ExpiresConfig;
+  /** Assumed life of a token that does not say when it ends. */
+  readonly expiresInDefaultMs: number;
+  /** `bearer`, or the name of a header. */
+  readonly scheme: string;
+}
+
+/** A program and its arguments. With a slash the program is absolute; another is looked up in PATH when it runs. */
+export type Argv = readonly [string, ...string[]];
+
+export type StoreConfig =
+  | { readonly format: 'token-response'; readonly path: string }
+  | { readonly format: 'claude-code'; readonly path: string }
+  | { readonly format: 'json'; readonly path: string; readonly pointers: JsonPointers }
+  | {
+      readonly format: 'env';
+      readonly path: string;
+      readonly variable: string;
+      readonly expiresAtVariable: string | null;
+    }
+  | { readonly format: 'text'; readonly path: string }
+  /** `value` is the secret itself. */
+  | { readonly format: 'static'; readonly value: string };
+
+/** JSON pointers (RFC 6901); null: the file has no such value. */
+export interface JsonPointers {
+  readonly accessToken: string;
+  readonly refreshToken: string | null;
+  readonly tokenType: string | null;
+  readonly expiresAt: string | null;
+  readonly expiresIn: string | null;
+  readonly obtainedAt: string | null;
+  readonly refreshTokenExpiresAt: string | null;
+  readonly account: string | null;
+}
+
+export type RefreshConfig =
+  | {
+      readonly kind: 'command';
+      readonly argv: Argv;
+      readonly cwd: string;
+      readonly result: 'stdout' | 'text' | 'store';
+      readonly input: 'none' | 'token';
+      /** May hold secrets, where the user routed them there. */
+      readonly environment: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'follow' };
+
+export type PublishConfig =
+  | {
+      readonly type: 'envFile';
+      readonly path: string;
+      readonly variable: string;
+      readonly metadata: boolean;
+      readonly followSymlink: boolean;
+      readonly write: 'atomic' | 'in-place';
+    }
+  | { readonly type: 'hook'; readonly argv: Argv; readonly cwd: string; readonly timeoutMs: number };
+
+/** What overrides the expiry that the store or the token response says. */
+export type ExpiresConfig =
+  | { readonly kind: 'as_stated' }
+  | { readonly kind: 'never' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'life'; readonly ms: number };
+
+export type SinkConfig =
+  | { readonly type: 'log' }
+  | { readonly type: 'desktop'; readonly timeoutMs: number }
+  | { readonly type: 'command'; readonly argv: Argv; readonly cwd: string; readonly timeoutMs: number }
+  /** `url` is a secret. */
+  | { readonly type: 'webhook' | 'slack'; readonly url: string; readonly timeoutMs: number };

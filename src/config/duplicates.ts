@@ -1,0 +1,84 @@
+/**
+ * What must not stand twice (F75): a store entry, a variable of a `.env` file, and a source that is its own target.
+ *
+ * Rule: pure; files are compared by their real paths, which load.ts looks up.
+ */
+import { join } from 'node:path';
+import { complain, pathText } from './complaint.ts';
+import type { Config, CredentialConfig, StoreConfig } from './config.ts';
+
+/** @param realPaths by configured path; a path that is not in it is its own */
+export function findDuplicates(config: Config, realPaths: ReadonlyMap<string, string>): readonly string[] {
+  const real = (path: string): string => realPaths.get(path) ?? path;
+  const sources = config.credentials.flatMap((credential) => sourceOf(credential, real));
+  const targets = config.credentials.flatMap((credential) => targetsOf(config, credential, real));
+  return [
+    ...clashes(sources, sources, 'a store entry of its own', 'remove one, or give it an entry of its own'),
+    ...clashes(targets, targets, 'a variable that nothing else writes', 'give one of them another name or file'),
+    ...clashes(sources, targets, 'a place that no store is read from', 'publish into another file or variable'),
+  ];
+}
+
+/** Every path whose real path the comparison needs. */
+export function comparedPaths(config: Config): readonly string[] {
+  const paths = config.credentials.flatMap((credential) => [
+    ...(credential.store.format === 'static' ? [] : [credential.store.path]),
+    ...credential.publish.flatMap((target) => (target.type === 'envFile' ? [target.path] : [])),
+  ]);
+  return [...new Set(paths)];
+}
+
+/** A place in a file. Two whole files clash by their path; two entries of one kind only by the same entry. */
+interface Place {
+  readonly at: string;
+  readonly file: string;
+  readonly kind: 'whole' | 'pointer' | 'variable';
+  readonly entry: string;
+}
+
+function sourceOf(credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
+  const { store } = credential;
+  if (store.format === 'static') return [];
+  return [{ at: pathText(['credentials', credential.name, 'store']), file: real(store.path), ...entryOf(store) }];
+}
+
+function entryOf(store: StoreConfig): Pick<Place, 'kind' | 'entry'> {
+  if (store.format === 'json') return { kind: 'pointer', entry: store.pointers.accessToken };
+  return store.format === 'env' ? { kind: 'variable', entry: store.variable } : { kind: 'whole', entry: '' };
+}
+
+function targetsOf(config: Config, credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
+  const tokenFile = join(config.runtimeDirectory, 'tokens', credential.name);
+  const places: Place[] = [];
+  if (credential.tokenFile) {
+    const at = pathText(['credentials', credential.name, 'tokenFile']);
+    places.push({ at, file: tokenFile, kind: 'whole', entry: '' });
+  }
+  for (const [index, target] of credential.publish.entries()) {
+    if (target.type !== 'envFile') continue;
+    const at = pathText(['credentials', credential.name, 'publish', index]);
+    const metadata = target.metadata ? [`${target.variable}_EXPIRES_AT`, `${target.variable}_GENERATION`] : [];
+    for (const entry of [target.variable, ...metadata]) {
+      places.push({ at, file: real(target.path), kind: 'variable', entry });
+    }
+  }
+  return places;
+}
+
+/** Every place of `second` that is also one of an earlier place of `first`; grouped by file, so that thousands stay cheap. */
+function clashes(first: readonly Place[], second: readonly Place[], expected: string, remedy: string): string[] {
+  const byFile = new Map<string, Place[]>();
+  for (const place of first) byFile.set(place.file, [...(byFile.get(place.file) ?? []), place]);
+  const messages = new Set<string>();
+  for (const place of second) {
+    const others = byFile.get(place.file) ?? [];
+    const end = first === second ? others.indexOf(place) : others.length;
+    const other = others.slice(0, end).find((candidate) => isSamePlace(candidate, place));
+    if (other === undefined) continue;
+    const name = place.entry === '' ? place.file : `${place.entry} in ${place.file}`;
+    messages.add(`${place.at}: ${complain({ expected, seen: `the one of ${other.at} (${name})`, remedy })}`);
+  }
+  return [...messages];
+}
+
+const isSamePlace = (a: Place, b: Place): boolean => a.kind !== b.kind || a.entry === b.entry;

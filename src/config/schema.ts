@@ -1,0 +1,146 @@
+/**
+ * The schema of config.json: each key once with type, unit, bounds, default and meaning.
+ *
+ * Rule: nothing is resolved here; config.schema.json and docs/config.md are generated from this file and its parts.
+ */
+import * as z from 'zod';
+import { ALERT_KINDS } from '../core/policy.ts';
+import { ALERT_KEYS, ALERT_SWITCHES, type AlertKey } from './alert-keys.ts';
+import { complain, describeSeen } from './complaint.ts';
+import { LIMIT_NAMES, SETTING_TABLE } from './limits.ts';
+import { credentialSchema, limitShape } from './schema-credential.ts';
+import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
+
+/** Grows when an older file could not be read as it stands any more. */
+export const CONFIG_VERSION = 1;
+
+const alertsElsewhere = Object.fromEntries([...ALERT_KEYS, 'reminderHours', 'sinks'].map((key) => [key, '"alerts"']));
+const limitsElsewhere = Object.fromEntries(LIMIT_NAMES.map((name) => [name, '"defaults", or a credential']));
+
+const sinkTimeout = number(SETTING_TABLE.sinkTimeoutSeconds);
+
+const sinkUrl = text({
+  expected: 'a URL',
+  secret: true,
+  doc: `Where to send it. Best as \`\${env:NAME}\`: such a URL is a secret. https, or http to this machine.`,
+});
+
+const sinkSchema = oneOf(
+  'type',
+  [
+    object({ type: choice(['log'], { doc: 'The log.' }) }, { doc: 'Writes the alert into the log.' }),
+    object(
+      { type: choice(['desktop'], { doc: 'The desktop.' }), timeoutSeconds: sinkTimeout },
+      { doc: 'Shows a notification in the session of this user.' },
+    ),
+    object(
+      {
+        type: choice(['command'], { doc: 'A program.' }),
+        command: argv({ doc: 'The program and its arguments.' }),
+        timeoutSeconds: sinkTimeout,
+      },
+      { doc: 'Runs a program with the alert as JSON on stdin.' },
+    ),
+    object(
+      { type: choice(['webhook'], { doc: 'A URL.' }), url: sinkUrl, timeoutSeconds: sinkTimeout },
+      { doc: 'Posts the alert as JSON.' },
+    ),
+    object(
+      { type: choice(['slack'], { doc: 'An incoming webhook of Slack.' }), url: sinkUrl, timeoutSeconds: sinkTimeout },
+      { doc: 'Posts the alert to Slack.' },
+    ),
+  ],
+  { values: ['log', 'desktop', 'command', 'webhook', 'slack'], doc: 'One way to reach a person.' },
+);
+
+const alertSwitches = Object.fromEntries(
+  ALERT_KINDS.map((kind) => [ALERT_SWITCHES[kind].key, flag({ doc: ALERT_SWITCHES[kind].doc, fallback: 'true' })]),
+) as { [K in AlertKey]: z.ZodOptional<z.ZodBoolean> };
+
+const alertsSchema = object(
+  {
+    ...alertSwitches,
+    reminderHours: number({
+      unit: 'hours',
+      min: 0.001,
+      max: 8760,
+      doc: 'Repeats an open request to log in again this often. Left out: never.',
+    }),
+    sinks: list(sinkSchema, { doc: 'Where alerts go. One that accepts is enough.', fallback: '`[{ "type": "log" }]`' }),
+  },
+  { doc: 'What a person is told, and where. Each kind once per episode.' },
+);
+
+const versionSchema = z.literal(CONFIG_VERSION, {
+  error: (issue) =>
+    complain({
+      expected: String(CONFIG_VERSION),
+      seen: describeSeen(issue.input),
+      remedy:
+        typeof issue.input === 'number' && issue.input > CONFIG_VERSION
+          ? 'the file was written for a newer freshd: update freshd'
+          : 'leave it out for the present version',
+    }),
+});
+docs.add(versionSchema, { text: 'Version of this format.', kind: 'number', fallback: String(CONFIG_VERSION) });
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+const credentialsSchema = z.record(z.string().regex(NAME), credentialSchema(alertsElsewhere), {
+  error: (issue) =>
+    issue.code === 'invalid_key'
+      ? complain({
+          expected: 'a name of a-z, 0-9, ".", "_" and "-", at most 63 characters, beginning with a letter or digit',
+          seen: describeSeen(issue.input),
+          remedy: 'rename the credential',
+        })
+      : complain({
+          expected: 'an object of names and credentials',
+          seen: describeSeen(issue.input),
+          remedy: issue.input === undefined ? 'add it' : 'correct it',
+        }),
+});
+docs.add(credentialsSchema, { text: 'The credentials, by name.', kind: 'object' });
+
+export const configSchema = object(
+  {
+    $schema: text({ expected: 'a string', doc: 'For editors; freshd does not read it.' }).optional(),
+    version: versionSchema.optional(),
+    stateDirectory: path({
+      doc: 'Where freshd keeps its own memory, journal and lock. One daemon per directory.',
+      fallback:
+        '`$STATE_DIRECTORY`, `$XDG_STATE_HOME/freshd`, `~/.local/state/freshd`; `/var/lib/freshd` for root; `~/Library/Application Support/freshd` on macOS',
+    }).optional(),
+    socket: object(
+      {
+        path: path({
+          doc: 'The Unix socket of the API; at most 107 bytes.',
+          fallback:
+            '`$RUNTIME_DIRECTORY/freshd.sock`, `$XDG_RUNTIME_DIR/freshd/freshd.sock`, `freshd.sock` in the state directory',
+        }).optional(),
+      },
+      { doc: 'The socket.' },
+    ).optional(),
+    log: object(
+      {
+        level: choice(['debug', 'info', 'warn', 'error'], { doc: 'What is logged.', fallback: '`"info"`' }).optional(),
+        file: path({ doc: 'Log into this file.', fallback: 'stdout' }).optional(),
+      },
+      { doc: 'The log.' },
+    ).optional(),
+    reloadOnChange: flag({ doc: 'Reload when this file changes.', fallback: 'false' }),
+    maxConcurrentRefreshes: number(SETTING_TABLE.maxConcurrentRefreshes),
+    defaults: object(limitShape, {
+      doc: 'Limits for every credential that does not set its own.',
+      elsewhere: alertsElsewhere,
+    }).optional(),
+    credentials: credentialsSchema,
+    alerts: alertsSchema.optional(),
+  },
+  { doc: 'config.json', elsewhere: { ...limitsElsewhere, ...alertsElsewhere } },
+);
+
+/** config.json as written, after its shape was checked. */
+export type RawConfig = z.infer<typeof configSchema>;
+export type RawCredential = RawConfig['credentials'][string];
+export type RawAlerts = NonNullable<RawConfig['alerts']>;
