@@ -1,0 +1,246 @@
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import { SLOT_BYTES } from '../../src/adapters/journal-slot.ts';
+import type { Fingerprint, TokenResponse } from '../../src/core/token.ts';
+import type { JournalEntry, JournalPort } from '../../src/daemon/ports.ts';
+import { bundleProgram, runInOwnMounts, whyNoOwnMounts } from './child-program.ts';
+
+let directory: string;
+let file: string;
+let journal: JournalPort;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'freshd-journal-'));
+  file = join(directory, 'mail.journal');
+  journal = createAttemptJournal(directory);
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const isRoot = process.getuid?.() === 0;
+const noMounts = whyNoOwnMounts();
+const SECRET = 'canary-of-a-refresh-token';
+
+function entry(attempt: number, response: TokenResponse | null = null): JournalEntry {
+  return {
+    attempt,
+    fingerprint: 'f1' as Fingerprint,
+    account: null,
+    runId: `run-${attempt}`,
+    process: { pid: 4711, startTime: '123' },
+    bootId: 'boot',
+    beganAt: 1_700_000_000_000,
+    response,
+  };
+}
+const answered = (attempt: number): JournalEntry => entry(attempt, { access_token: 'a', refresh_token: SECRET });
+
+test('a journal that was never written holds nothing, and reading or emptying it makes no file', async () => {
+  expect(await journal.read('mail')).toBeNull();
+  await journal.empty('mail');
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('the newest entry is read back, also by another process', async () => {
+  for (const attempt of [1, 2, 3]) await journal.write('mail', entry(attempt));
+  await journal.write('mail', answered(3));
+  await journal.write('other', entry(9));
+  expect(await createAttemptJournal(directory).read('mail')).toEqual(answered(3));
+  expect(await journal.read('other')).toEqual(entry(9));
+});
+
+test('the file is 0600, of one size for ever, and its blocks are really there', async () => {
+  const { size, blocks } = await journal.write('mail', entry(1)).then(() => statSync(file));
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(size).toBe(3 * SLOT_BYTES);
+  expect(blocks * 512).toBeGreaterThanOrEqual(size);
+  for (const attempt of [2, 3, 4]) await journal.write('mail', answered(attempt));
+  await journal.empty('mail');
+  expect(statSync(file).size).toBe(size);
+  expect(readdirSync(directory)).toEqual(['mail.journal']);
+});
+
+test('writing replaces no file: the same inode is overwritten in place', async () => {
+  await journal.write('mail', entry(1));
+  const { ino } = statSync(file);
+  await journal.write('mail', answered(1));
+  await journal.empty('mail');
+  expect(statSync(file).ino).toBe(ino);
+});
+
+test('after empty nothing is in flight, and no byte of a secret is left', async () => {
+  await journal.write('mail', entry(1, { refresh_token: SECRET.repeat(500) }));
+  await journal.write('mail', answered(1));
+  expect(readFileSync(file, 'latin1')).toContain(SECRET);
+  await journal.empty('mail');
+  expect(await journal.read('mail')).toBeNull();
+  expect(readFileSync(file, 'latin1')).not.toContain(SECRET.slice(0, 8));
+});
+
+test('a shorter entry leaves nothing of the longer one in its slot', async () => {
+  await journal.write('mail', entry(1, { refresh_token: SECRET.repeat(500) }));
+  await journal.write('mail', entry(2));
+  await journal.write('mail', entry(3));
+  expect(readFileSync(file, 'latin1')).not.toContain(SECRET.slice(0, 8));
+});
+
+test('calls at once are taken in turn: the last one wins', async () => {
+  const attempts = Array.from({ length: 10 }, (_, index) => index + 1);
+  await Promise.all(attempts.map((attempt) => journal.write('mail', entry(attempt))));
+  expect(await journal.read('mail')).toEqual(entry(10));
+});
+
+test('an answer that does not fit is refused by name, without its content, and the old entry stays', async () => {
+  await journal.write('mail', entry(1));
+  const refusal = await journal.write('mail', entry(1, { access_token: SECRET.repeat(5000) })).catch((e: Error) => e);
+  expect(refusal).toMatchObject({ name: 'PortError', code: 'answer_too_large' });
+  expect(String(refusal)).not.toContain(SECRET.slice(0, 8));
+  expect(await journal.read('mail')).toEqual(entry(1));
+});
+
+describe('damage', () => {
+  /** What a crash during the write of the second entry can leave: the bytes of its slot up to some point are new. */
+  test('a write torn at any byte leaves the old entry or the new one, whole', async () => {
+    await journal.write('mail', answered(1));
+    await journal.write('mail', entry(2));
+    const before = readFileSync(file);
+    await journal.write('mail', answered(3));
+    const after = readFileSync(file);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(128), { minLength: 128, maxLength: 128 }), async (order) => {
+        // Pages of 512 bytes reach the disk in any order; each is old or new.
+        const torn = Buffer.from(before);
+        order.forEach((choice, page) => {
+          if (choice % 2 === 0) after.copy(torn, page * 512, page * 512, (page + 1) * 512);
+        });
+        writeFileSync(file, torn);
+        const found = await journal.read('mail');
+        expect([entry(2), answered(3)]).toContainEqual(found);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('any corruption within one slot yields the old or the new entry, never a mix and never an error', async () => {
+    await journal.write('mail', answered(1));
+    await journal.write('mail', answered(2));
+    const intact = readFileSync(file);
+    const damage = fc.record({
+      slot: fc.constantFrom(0, 1),
+      at: fc.oneof(fc.nat(400), fc.nat(SLOT_BYTES - 1)),
+      bytes: fc.uint8Array({ minLength: 1, maxLength: 600 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ slot, at, bytes }) => {
+        const damaged = Buffer.from(intact);
+        damaged.set(bytes.subarray(0, SLOT_BYTES - at), slot * SLOT_BYTES + at);
+        writeFileSync(file, damaged);
+        const found = await journal.read('mail');
+        expect([answered(1), answered(2)]).toContainEqual(found);
+        // Whatever was damaged, the next write is read back.
+        await journal.write('mail', entry(3));
+        expect(await journal.read('mail')).toEqual(entry(3));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('a file cut off anywhere yields an entry that was written, nothing, or journal_failed', async () => {
+    await journal.write('mail', answered(1));
+    await journal.write('mail', answered(2));
+    const intact = readFileSync(file);
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.nat(400), fc.nat(3 * SLOT_BYTES)), async (length) => {
+        writeFileSync(file, intact);
+        truncateSync(file, length);
+        const found = await journal.read('mail').catch((error: { code: string }) => error.code);
+        expect([answered(1), answered(2), null, 'journal_failed']).toContainEqual(found);
+        await journal.write('mail', entry(3));
+        expect(await journal.read('mail')).toEqual(entry(3));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('two damaged slots are said, not guessed about; the next write heals them', async () => {
+    await journal.write('mail', answered(1));
+    await journal.write('mail', answered(2));
+    writeFileSync(file, Buffer.alloc(3 * SLOT_BYTES, 'x'));
+    await expect(journal.read('mail')).rejects.toMatchObject({
+      name: 'PortError',
+      code: 'journal_failed',
+      remedy: expect.stringContaining('remove it once'),
+    });
+    await journal.write('mail', entry(3));
+    expect(await journal.read('mail')).toEqual(entry(3));
+  });
+
+  test('a file readable by others becomes 0600 again', async () => {
+    await journal.write('mail', answered(1));
+    chmodSync(file, 0o644);
+    await journal.read('mail');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test('what is no file of our own is journal_failed: a symlink, a directory, somebody else’s', async (ctx) => {
+    writeFileSync(join(directory, 'real'), '');
+    symlinkSync('real', join(directory, 'link.journal'));
+    mkdirSync(join(directory, 'directory.journal'));
+    for (const name of ['link', 'directory']) {
+      await expect(journal.read(name)).rejects.toMatchObject({ code: 'journal_failed' });
+      await expect(journal.write(name, entry(1))).rejects.toMatchObject({ code: 'journal_failed' });
+    }
+    if (!isRoot) return ctx.skip('the last part needs root');
+    await journal.write('mail', entry(1));
+    chownSync(file, 1234, 1234);
+    await expect(journal.read('mail')).rejects.toMatchObject({ code: 'journal_failed' });
+  });
+
+  test('a missing directory is journal_failed when written', async () => {
+    const nowhere = createAttemptJournal(join(directory, 'gone'));
+    await expect(nowhere.write('mail', entry(1))).rejects.toMatchObject({ code: 'journal_failed' });
+  });
+});
+
+test('F39: on a full disk an answer is recorded and emptied; only a first attempt is refused', async (ctx) => {
+  if (noMounts !== null) return ctx.skip(noMounts);
+  const program = await bundleProgram(
+    directory,
+    `import { execFileSync } from 'node:child_process';
+     import { statfsSync } from 'node:fs';
+     import { createAttemptJournal } from './adapters/attempt-journal.ts';
+     const [directory] = process.argv.slice(2);
+     const journal = createAttemptJournal(directory);
+     const entry = { attempt: 1, response: null };
+     await journal.write('mail', entry);
+     execFileSync('sh', ['-c', 'cat /dev/zero > ' + directory + '/fill || true'], { stdio: 'ignore' });
+     console.log('free', statfsSync(directory).bavail);
+     await journal.write('mail', { ...entry, response: { refresh_token: 'new' } });
+     console.log((await journal.read('mail')).response.refresh_token);
+     await journal.empty('mail');
+     console.log(await journal.read('mail'));
+     await journal.write('first', entry).catch((error) => console.log(error.code, error.message));`,
+  );
+  const script = `mount -t tmpfs -o size=1m none /mnt; ${process.execPath} ${program} /mnt; ls -A /mnt`;
+  const run = runInOwnMounts(script);
+  expect(run.stderr).toBe('');
+  const [free, answer, emptied, refused, ...files] = run.stdout.trim().split('\n');
+  expect([free, answer, emptied]).toEqual(['free 0', 'new', 'null']);
+  expect(refused).toMatch(/^journal_failed .*the disk is full/);
+  expect(files).toEqual(['fill', 'mail.journal']);
+});
