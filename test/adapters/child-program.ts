@@ -17,7 +17,6 @@ export async function bundleProgram(directory: string, source: string): Promise<
     bundle: true,
     platform: 'node',
     format: 'esm',
-    packages: 'external',
     logLevel: 'error',
   });
   return outfile;
