@@ -4,8 +4,9 @@
  * Rule: every word stands in a table here; nothing that a server, a script or an agent wrote is repeated. One fact a line,
  * because the reader was asleep a minute ago. Times are UTC, as in the log, with the distance from `now` beside them.
  */
+import { duration } from './duration.ts';
 import type { Alert } from './effect.ts';
-import { clockText, durationText, momentText } from './moment-text.ts';
+import { clockText, momentText } from './moment-text.ts';
 import type { AlertKind } from './policy.ts';
 import type { EpochMs } from './token.ts';
 
@@ -98,7 +99,7 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
     title: (alert) =>
       alert.episodeStartedAt === null
         ? 'works again'
-        : `works again after ${durationText(alert.at - alert.episodeStartedAt)}`,
+        : `works again after ${duration(alert.at - alert.episodeStartedAt)}`,
     what: () => 'it was refreshed; all is well.',
     time: lastedLine,
     target: false,
@@ -219,7 +220,7 @@ function atLine(alert: Alert, now: EpochMs): string {
 
 function lastedLine(alert: Alert, now: EpochMs): string {
   if (alert.episodeStartedAt === null) return atLine(alert, now);
-  const lasted = durationText(alert.at - alert.episodeStartedAt);
+  const lasted = duration(alert.at - alert.episodeStartedAt);
   return `Lasted: ${lasted}, from ${clockText(alert.episodeStartedAt, now)} to ${clockText(alert.at, now)}.`;
 }
 
