@@ -1,0 +1,321 @@
+import { expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import type { Answer } from '../../src/core/token.ts';
+import { epochMs, type Fingerprint } from '../../src/core/token.ts';
+import { createLine } from '../../src/daemon/line.ts';
+import { Attempts } from '../../src/daemon/perform-attempt.ts';
+import { PortError, type RefreshOutcome } from '../../src/daemon/ports.ts';
+import {
+  deferred,
+  type FakeRefresh,
+  fakeJournal,
+  fakeRefresh,
+  fakeStore,
+  fingerprint,
+  keptLog,
+  managed,
+  manualClock,
+  stateOf,
+  tokens,
+  until,
+  WALL_START_MS,
+} from './fakes.ts';
+
+const EXPECTED = fingerprint('refresh-1');
+const NEXT = { access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 3_600 };
+
+function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof managed>[2]; slots?: number } = {}) {
+  const clock = manualClock();
+  const store = fakeStore();
+  const refresh: FakeRefresh = fakeRefresh(() => options.outcome ?? { kind: 'response', response: NEXT });
+  const journal = fakeJournal();
+  const log = keptLog();
+  const events: Event[] = [];
+  const credential = managed('a', { store, refresh }, options.policy);
+  const attempts = new Attempts({
+    credential: (name) => (name === 'a' ? credential : undefined),
+    state: (name) => stateOf(name, clock),
+    report: (_name, event) => events.push(event),
+    line: createLine(options.slots ?? 1),
+    journal,
+    clock,
+    log,
+    fingerprint,
+    createRunId: () => 'run-1',
+    bootId: 'boot-1',
+    lockLimitMs: 30_000,
+    stepLimitMs: 100,
+  });
+  const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
+    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected });
+  const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
+  return { attempts, begin, run, store, refresh, journal, log, events, clock };
+}
+
+async function answerOf(built: ReturnType<typeof build>): Promise<Answer> {
+  await built.begin();
+  await built.run();
+  const event = built.events.at(-1);
+  if (event?.type !== 'refresh_succeeded') throw new Error(`expected refresh_succeeded, got ${event?.type}`);
+  return event.answer;
+}
+
+test('an attempt locks, re-reads, journals, runs, records, persists and unlocks, in this order', async () => {
+  const built = build();
+  const { attempts, events, journal, store, refresh } = built;
+  const answer = await answerOf(built);
+  expect(events[0]).toEqual({ type: 'attempt_recorded', attempt: 1 });
+  expect(store.locked).toBe(true);
+  expect(refresh.requests).toEqual([
+    {
+      credential: 'a',
+      attempt: 1,
+      reason: 'due',
+      runId: 'run-1',
+      storePath: '/nowhere/store.json',
+      tokens: tokens(),
+    },
+  ]);
+  expect(answer.grant).toMatchObject({ fingerprint: fingerprint('refresh-2'), hasRefreshToken: true });
+  expect(answer.response).toEqual(NEXT);
+
+  await attempts.record('a', { type: 'record_answer', attempt: 1, answer });
+  expect(journal.entries.get('a')).toEqual({
+    attempt: 1,
+    fingerprint: EXPECTED,
+    account: null,
+    runId: 'run-1',
+    process: { pid: 4711, startTime: '1' },
+    bootId: 'boot-1',
+    beganAt: WALL_START_MS,
+    response: NEXT,
+  });
+  await attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  expect(store.writes).toEqual([NEXT]);
+  await attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'empty' });
+  expect(journal.entries.size).toBe(0);
+  expect(store.locked).toBe(false);
+  expect(attempts.isOpen('a')).toBe(false);
+  expect(events.slice(2)).toEqual([
+    { type: 'answer_recorded', attempt: 1 },
+    { type: 'persist_succeeded', attempt: 1, fingerprint: fingerprint('refresh-2') },
+  ]);
+});
+
+test('F8: a store that another process changed is reported and adopted instead of refreshed', async () => {
+  const { begin, store, journal, events } = build();
+  store.reading = { kind: 'tokens', tokens: tokens({ accessToken: 'other', refreshToken: 'refresh-9' }) };
+  await begin();
+  expect(events).toMatchObject([
+    { type: 'store_changed', attempt: 1, grant: { fingerprint: fingerprint('refresh-9') } },
+  ]);
+  expect(journal.history).toEqual([]);
+  expect(store.locked).toBe(false);
+});
+
+test.each([
+  [
+    { kind: 'missing', detail: 'no file' },
+    { type: 'token_missing', detail: 'no file', attempt: 1 },
+  ],
+  [
+    { kind: 'blanked', detail: 'empty' },
+    { type: 'state_broken', reason: 'store_blanked', detail: 'empty', attempt: 1 },
+  ],
+  [
+    { kind: 'broken', detail: 'no JSON' },
+    { type: 'state_broken', reason: 'state_broken', detail: 'no JSON', attempt: 1 },
+  ],
+] as const)('F70: a store that is $kind ends the attempt before anything is sent', async (reading, expected) => {
+  const { begin, store, events, refresh } = build();
+  store.reading = reading;
+  await begin();
+  expect(events).toEqual([expected]);
+  expect(refresh.requests).toEqual([]);
+  expect(store.locked).toBe(false);
+});
+
+test('a script that mints tokens on its own needs nothing stored', async () => {
+  const built = build({ policy: { mintsWithoutGrant: true } });
+  built.store.reading = { kind: 'missing', detail: 'no file' };
+  await built.begin(1, null);
+  await built.run();
+  expect(built.events.map((event) => event.type)).toEqual(['attempt_recorded', 'refresh_succeeded']);
+  expect(built.refresh.requests[0]?.tokens).toBeNull();
+});
+
+test('F29: a local obstacle is reported before the store is touched', async () => {
+  const { begin, refresh, store, events } = build();
+  const failure = {
+    class: 'config',
+    code: 'script_missing',
+    doubt: false,
+    unsent: true,
+    origin: 'local',
+    retryAfterMs: null,
+    detail: null,
+  } as const;
+  refresh.blocker = failure;
+  await begin();
+  expect(events).toEqual([{ type: 'refresh_failed', attempt: 1, failure }]);
+  expect(store.locks).toBe(0);
+});
+
+test('a busy lock and a full journal are failures that sent nothing, and leave nothing held', async () => {
+  const { begin, store, journal, events } = build();
+  journal.trouble = new PortError('full', { code: 'journal_failed', remedy: 'free space' });
+  await begin(1);
+  store.lock = async () => {
+    throw new PortError('busy', { code: 'store_busy', remedy: 'wait' });
+  };
+  await begin(2);
+  expect(events).toMatchObject([
+    { type: 'refresh_failed', attempt: 1, failure: { class: 'transient', code: 'journal_failed', unsent: true } },
+    { type: 'refresh_failed', attempt: 2, failure: { class: 'transient', code: 'store_busy', unsent: true } },
+  ]);
+  expect(store.locked).toBe(false);
+});
+
+test('a lock that never answers ends as store_busy, and is given back when it comes after all', async () => {
+  const { begin, store, events } = build();
+  const late = deferred();
+  let released = 0;
+  store.lock = async () => {
+    await late.promise;
+    return async () => {
+      released += 1;
+    };
+  };
+  await begin();
+  expect(events).toMatchObject([{ type: 'refresh_failed', failure: { code: 'store_busy', unsent: true } }]);
+  late.resolve();
+  await until(() => released === 1);
+  expect(events).toHaveLength(1);
+});
+
+test('an attempt that is closed while it waits in line sends nothing and gives its turn away', async () => {
+  const { attempts, begin, events, store } = build({ slots: 0 });
+  const begun = begin();
+  await until(() => attempts.isOpen('a'));
+  await attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'empty' });
+  await begun;
+  expect(events).toMatchObject([{ type: 'refresh_failed', attempt: 1, failure: { unsent: true } }]);
+  expect(store.locks).toBe(0);
+});
+
+test('the next attempt takes over what a former one left open', async () => {
+  const { begin, store, events } = build();
+  await begin(1);
+  await begin(2);
+  expect(events).toEqual([
+    { type: 'attempt_recorded', attempt: 1 },
+    { type: 'attempt_recorded', attempt: 2 },
+  ]);
+  expect(store.locks).toBe(2);
+});
+
+test('F15: an answer without a refresh token keeps the old one', async () => {
+  const answer = await answerOf(build({ outcome: { kind: 'response', response: { access_token: 'access-2' } } }));
+  expect(answer.grant.fingerprint).toBe(EXPECTED);
+});
+
+test('F14: an answer with only a new refresh token is one to persist, and offers no access token', async () => {
+  const answer = await answerOf(build({ outcome: { kind: 'response', response: { refresh_token: 'refresh-2' } } }));
+  expect(answer.grant).toMatchObject({ token: null, fingerprint: fingerprint('refresh-2') });
+});
+
+test.each([
+  [true, true],
+  [false, false],
+])('F30: garbage for an answer is in doubt where refresh tokens rotate (%s)', async (rotates, doubt) => {
+  const { begin, run, events } = build({
+    outcome: { kind: 'response', response: { nonsense: true } },
+    policy: { rotates },
+  });
+  await begin();
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { class: 'transient', doubt } });
+});
+
+test('a tool that writes its store after its command returned is waited for', async () => {
+  const built = build({ outcome: { kind: 'stored' }, policy: { resultInStore: true } });
+  await built.begin();
+  const running = built.run();
+  built.store.reading = { kind: 'tokens', tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }) };
+  await running;
+  expect(built.events.at(-1)).toMatchObject({
+    type: 'refresh_succeeded',
+    answer: { grant: { fingerprint: fingerprint('refresh-2') }, response: null },
+  });
+});
+
+test('F66: a store that did not move is reported as it is, for the core to judge', async () => {
+  const built = build({ outcome: { kind: 'stored' }, policy: { resultInStore: true } });
+  await built.begin();
+  await built.run();
+  expect(built.events.at(-1)).toMatchObject({
+    type: 'refresh_succeeded',
+    answer: { grant: { fingerprint: EXPECTED, token: { fingerprint: fingerprint('access-1') } }, response: null },
+  });
+});
+
+test('a refresher that throws is a failure of that credential, logged without what it said', async () => {
+  const { begin, run, refresh, events, log } = build();
+  refresh.answer = () => {
+    throw new Error('boom with sk-secret-1234567');
+  };
+  await begin();
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'internal_error', doubt: true } });
+  expect(log.of('internal_error')).toHaveLength(1);
+  expect(JSON.stringify([log.records, events])).not.toContain('sk-secret');
+});
+
+test('F16: a store that refuses the write is reported by its code, and nothing is lost from the journal', async () => {
+  const built = build();
+  const answer = await answerOf(built);
+  await built.attempts.record('a', { type: 'record_answer', attempt: 1, answer });
+  built.store.trouble = new PortError('no space', { code: 'disk_full', remedy: 'free space' });
+  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  await built.attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'keep' });
+  expect(built.events.at(-1)).toEqual({ type: 'persist_failed', attempt: 1, code: 'disk_full', winner: null });
+  expect(built.journal.entries.get('a')?.response).toEqual(NEXT);
+
+  built.store.trouble = null;
+  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  expect(built.events.at(-1)).toMatchObject({ type: 'persist_succeeded' });
+  expect(built.store.locks).toBe(2);
+  expect(built.store.locked).toBe(false);
+});
+
+test('F55: a commit onto a store that another writer changed is refused, and the winner is named', async () => {
+  const built = build();
+  const answer = await answerOf(built);
+  built.store.reading = { kind: 'tokens', tokens: tokens({ refreshToken: 'refresh-9' }) };
+  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  expect(built.events.at(-1)).toMatchObject({
+    type: 'persist_failed',
+    code: 'store_changed',
+    winner: { fingerprint: fingerprint('refresh-9') },
+  });
+  expect(built.store.writes).toEqual([]);
+});
+
+test('a write that went through although it was given up is no foreign winner', async () => {
+  const built = build();
+  const answer = await answerOf(built);
+  built.store.reading = {
+    kind: 'tokens',
+    tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2', obtainedAt: epochMs(WALL_START_MS) }),
+  };
+  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  expect(built.events.at(-1)).toMatchObject({ type: 'persist_succeeded' });
+});
+
+test('a store write that hangs is answered as timed_out', async () => {
+  const built = build();
+  const answer = await answerOf(built);
+  built.store.write = () => new Promise(() => undefined);
+  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+  expect(built.events.at(-1)).toEqual({ type: 'persist_failed', attempt: 1, code: 'timed_out', winner: null });
+});
