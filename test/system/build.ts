@@ -1,6 +1,7 @@
-/** Builds the program once, so that system tests run what users run. */
+/** Once, before the tests: installs what they need where it may, and builds the program, so that system tests run what users run. */
 import { execFileSync } from 'node:child_process';
 
 export function setup(): void {
+  execFileSync('sh', ['test/system/packages.sh'], { stdio: 'inherit' });
   execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 }
