@@ -1,0 +1,69 @@
+/** What the tests of the stores share: a directory of their own, stores with test-sized patience, and token sets. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { createStore, type StoreOptions } from '../../../src/adapters/stores/registry.ts';
+import { type EpochMs, epochMs, type TokenSet } from '../../../src/core/token.ts';
+import type { StorePort, StoreReading } from '../../../src/daemon/ports.ts';
+
+export const HOUR_MS = 3_600_000;
+
+/** A new directory, removed after the tests of the file. */
+export async function makeDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'freshd-stores-'));
+  directories.push(directory);
+  return directory;
+}
+
+const directories: string[] = [];
+afterAll(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+});
+
+type InFile<F extends StoreOptions['format']> = Omit<
+  Extract<StoreOptions, { format: F }>,
+  keyof typeof COMMON | 'format'
+>;
+
+/** A store in a file, which is looked at again after milliseconds instead of seconds. */
+export function storeIn<F extends 'token-response' | 'claude-code' | 'json' | 'env' | 'text'>(
+  format: F,
+  options: InFile<F> & { path: string; lockDirectory: string } & Partial<typeof COMMON>,
+): StorePort {
+  return createStore({ ...COMMON, format, ...options } as unknown as StoreOptions);
+}
+
+const COMMON = {
+  now: () => epochMs(Date.now()),
+  expiresInDefaultMs: HOUR_MS,
+  expires: { kind: 'as_stated' } as const,
+  patience: { settledMs: 5, everyMs: 5, forMs: 100 },
+};
+
+export function tokensOf(reading: StoreReading | { readonly kind: 'unchanged' }): TokenSet {
+  if (reading.kind === 'tokens') return reading.tokens;
+  throw new Error(`expected tokens, got ${JSON.stringify(reading)}`);
+}
+
+export function known(expiresAt: number): TokenSet['expiry'] {
+  return { kind: 'known', expiresAt: epochMs(expiresAt) };
+}
+
+export const always = (): boolean => true;
+
+export function jwt(claims: object): string {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${encode({ alg: 'none' })}.${encode(claims)}.c2ln`;
+}
+
+/** The clock of these tests, to be set. */
+export function clockAt(start: number): { now: () => EpochMs; set: (ms: number) => void } {
+  let ms = start;
+  return {
+    now: () => epochMs(ms),
+    set: (next) => {
+      ms = next;
+    },
+  };
+}
