@@ -1,0 +1,103 @@
+/**
+ * The HTTP application: the route table on fastify, with one shape for every error.
+ *
+ * Rule: no decision of its own; it validates, hands over to the route, and writes the reply down.
+ */
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import { JSON_TYPE, TEXT_TYPE, wantsText } from './fast-read.ts';
+import { openApiDocument } from './openapi.ts';
+import { type ErrorCode, PATHS } from './protocol.ts';
+import { type Reply, refused } from './reply.ts';
+import { type ApiContext, type ApiRequest, ROUTES, type Route } from './routes.ts';
+import { createTokenReader } from './tokens.ts';
+import type { Waiting } from './waiting.ts';
+
+/** @returns an application that is ready to route; the caller listens */
+export async function createApp(daemon: DaemonPort, waiting: Waiting, log: LogPort): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+  });
+  acceptJsonUnderAnyName(app);
+  app.setErrorHandler((error: FastifyError, request, reply) => send(reply, replyToError(error, request, log)));
+  app.setNotFoundHandler((request, reply) =>
+    send(
+      reply,
+      refused(404, {
+        error: 'not_found',
+        error_description: `no such call: ${request.method} ${request.url.slice(0, 200)}; GET ${PATHS.openapi} lists them`,
+      }),
+    ),
+  );
+
+  const context: ApiContext = { daemon, tokens: createTokenReader(daemon, waiting) };
+  for (const route of ROUTES) addRoute(app, route, context);
+  app.get(PATHS.openapi, () => openApiDocument(ROUTES, daemon.version));
+  await app.ready();
+  return app;
+}
+
+function addRoute(app: FastifyInstance, route: Route, context: ApiContext): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    schema: {
+      ...(route.params === undefined ? {} : { params: route.params }),
+      ...(route.query === undefined ? {} : { querystring: route.query }),
+      ...(route.body === undefined ? {} : { body: route.body }),
+    },
+    handler: async (request, reply) => send(reply, await route.handle(context, apiRequest(request, reply))),
+  });
+}
+
+function apiRequest(request: FastifyRequest, reply: FastifyReply): ApiRequest {
+  const { credential = '' } = request.params as { credential?: string };
+  return {
+    credential,
+    query: request.query as ApiRequest['query'],
+    body: request.body,
+    acceptsText: wantsText(request.headers.accept),
+    onGone: (leave) => reply.raw.once('close', leave),
+  };
+}
+
+function send(reply: FastifyReply, { status, body, retryAfterSeconds }: Reply): FastifyReply {
+  reply.code(status).header('cache-control', 'no-store');
+  if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
+  const isText = typeof body === 'string';
+  return reply.type(isText ? TEXT_TYPE : JSON_TYPE).send(isText ? body : JSON.stringify(body));
+}
+
+/** `curl -d` names its body a form; there is no second format here to confuse JSON with. */
+function acceptJsonUnderAnyName(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, text, done) => {
+    if (text === '') done(null, undefined);
+    else parseJson(request, String(text), done);
+  });
+}
+
+function replyToError(error: FastifyError, request: FastifyRequest, log: LogPort): Reply {
+  const status = error.statusCode ?? 500;
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return refusedAs(413, 'request_too_large', `body: expected at most ${BODY_BYTES_MAX} bytes`);
+  }
+  if (error.validation !== undefined) return refusedAs(400, 'invalid_request', `${error.message}`);
+  if (status < 500) return refusedAs(status, 'invalid_request', 'expected a JSON object as body, or none');
+  // The message of an unforeseen error may quote anything, so only its name and the route are written down.
+  log.write('error', 'api_error', {
+    name: error.name,
+    code: error.code ?? null,
+    route: request.routeOptions.url ?? null,
+  });
+  return refusedAs(500, 'server_error', 'a bug in freshd; the log has an api_error record');
+}
+
+const refusedAs = (status: number, error: ErrorCode, description: string): Reply =>
+  refused(status, { error, error_description: description });
+
+/** A report of a rejection with 16 KiB of what the server said fits four times; nothing else comes near. */
+const BODY_BYTES_MAX = 64 * 1024;

@@ -1,0 +1,45 @@
+/**
+ * The hot path: a plain read of a token that is there, answered without the framework.
+ *
+ * Rule: only what needs neither parsing nor a decision; everything else, every error included, is left to the routes.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readToken } from '../core/view.ts';
+import type { DaemonPort } from '../daemon/ports.ts';
+import { tokenOnWire } from './wire.ts';
+
+/** @returns whether the request was answered */
+export type FastRead = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+export function createFastRead(daemon: DaemonPort): FastRead {
+  return (request, response) => {
+    const { method, url } = request;
+    if (method !== 'GET' || url === undefined || !url.startsWith(PREFIX)) return false;
+    // A query or a further path segment is no part of any name, so this finds nothing for them.
+    const credential = url.slice(PREFIX.length);
+    const state = daemon.state(credential);
+    if (state === undefined) return false;
+    const read = readToken(state, daemon.now());
+    if (read.kind !== 'token') return false;
+    const isText = wantsText(request.headers.accept);
+    const body = isText ? read.accessToken : JSON.stringify(tokenOnWire(credential, read));
+    response.writeHead(200, [
+      'content-type',
+      isText ? TEXT_TYPE : JSON_TYPE,
+      'cache-control',
+      'no-store',
+      'content-length',
+      String(Buffer.byteLength(body)),
+    ]);
+    response.end(body);
+    return true;
+  };
+}
+
+export const wantsText = (accept: string | undefined): boolean =>
+  accept?.includes('text/plain') === true && !accept.includes('application/json');
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+export const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+const PREFIX = '/v1/tokens/';

@@ -1,0 +1,186 @@
+/**
+ * The socket protocol: paths, shapes, codes and limits that the daemon and its clients share.
+ *
+ * Rule: plain data only, and no import at run time: a command that reads one token loads this file and nothing behind it.
+ * Names on the wire are snake_case and RFC 6749 words; moments are ISO 8601 in UTC, durations whole seconds.
+ */
+
+/** Credential names: also the shape that `config.json` accepts. */
+export const NAME_PATTERN = '^[a-z0-9][a-z0-9._-]{0,62}$';
+
+/** `sun_path` holds 108 bytes on Linux and 104 on macOS, one of them for the end; Node truncates a longer path without a word. */
+export const SOCKET_PATH_BYTES_MAX = { linux: 107, darwin: 103 } as const;
+
+/** A request that waits longer than this holds a connection that proxies and people take for dead. */
+export const WAIT_SECONDS_MAX = 60;
+
+/** Ten years: more than any token lives, and far from numbers that lose precision. */
+export const MIN_VALID_SECONDS_MAX = 315_360_000;
+
+export const PATHS = {
+  token: (credential: string): string => `/v1/tokens/${credential}`,
+  rejections: (credential: string): string => `/v1/tokens/${credential}/rejections`,
+  credentials: '/v1/credentials',
+  credential: (credential: string): string => `/v1/credentials/${credential}`,
+  refresh: (credential: string): string => `/v1/credentials/${credential}/refresh`,
+  reload: '/v1/reload',
+  live: '/v1/health/live',
+  ready: '/v1/health/ready',
+  openapi: '/openapi.json',
+} as const;
+
+export type ErrorCode =
+  | 'invalid_request'
+  | 'request_too_large'
+  | 'not_found'
+  | 'unknown_credential'
+  | 'reauthorization_required'
+  | 'temporarily_unavailable'
+  | 'min_valid_unattainable'
+  | 'no_newer_token'
+  | 'too_many_waiting'
+  | 'invalid_configuration'
+  | 'server_error';
+
+/** Every answer that is not a success. Never holds a secret. */
+export interface ErrorBody {
+  readonly error: ErrorCode;
+  /** One sentence for people: expected, seen, what to do. */
+  readonly error_description: string;
+  readonly credential?: string;
+  /** The closest configured name. */
+  readonly nearest?: string;
+  /** The exact command or act that helps. */
+  readonly remedy?: string;
+  /** Why, in one stable code: a phase or a failure code. */
+  readonly reason?: string;
+  /** Also sent as `Retry-After`. */
+  readonly retry_after?: number;
+  readonly problems?: readonly string[];
+}
+
+/** `GET /v1/tokens/{name}` */
+export interface TokenBody {
+  readonly credential: string;
+  readonly access_token: string;
+  readonly token_type: string;
+  /** Whole seconds left, rounded down; null when the token does not expire or nobody said when. */
+  readonly expires_in: number | null;
+  readonly expires_at: string | null;
+  readonly generation: number;
+  /** False: valid for now, but nothing here can refresh it. */
+  readonly refreshable: boolean;
+  /** False: a newer refresh token could not be stored yet. */
+  readonly durable: boolean;
+}
+
+/** `POST /v1/tokens/{name}/rejections` */
+export interface RejectionBody {
+  readonly generation: number;
+  readonly http_status?: number;
+  /** What the resource server said; kept out of logs. */
+  readonly body?: string;
+  /** Who reports; tells one consumer's mistake from a dead token. */
+  readonly consumer?: string;
+}
+
+export interface OutcomeBody {
+  readonly credential: string;
+  readonly outcome:
+    | 'refresh_started'
+    | 'joined'
+    | 'scheduled'
+    | 'superseded'
+    | 'ignored'
+    | 'not_needed'
+    | 'not_refreshable';
+  /** With `scheduled`. */
+  readonly in_seconds?: number;
+  readonly at?: string;
+  /** With `not_refreshable`. */
+  readonly remedy?: string;
+}
+
+export interface CredentialBody {
+  readonly credential: string;
+  readonly phase: string;
+  readonly reason: string | null;
+  readonly attempt_reason: string | null;
+  readonly status: 'usable' | 'expiring' | 'expired' | 'rejected' | 'none';
+  readonly refreshable: boolean;
+  readonly durable: boolean;
+  readonly optional: boolean;
+  readonly generation: number | null;
+  readonly expires_at: string | null;
+  readonly expiry_assumed: boolean;
+  readonly next: {
+    readonly what: string;
+    readonly at: string | null;
+    readonly in_seconds: number | null;
+    readonly why: string;
+  };
+  readonly last_attempt: { readonly attempt: number; readonly began_at: string; readonly reason: string | null } | null;
+  readonly last_succeeded_at: string | null;
+  readonly failures: number;
+  readonly last_failure: {
+    readonly class: string;
+    readonly code: string;
+    readonly at: string;
+    readonly detail: string | null;
+  } | null;
+  readonly in_doubt: boolean;
+  readonly episode: {
+    readonly started_at: string;
+    readonly code: string;
+    readonly alerts: readonly string[];
+  } | null;
+  readonly publications: readonly {
+    readonly target: string;
+    readonly status: 'pending' | 'done' | 'failed';
+    readonly holds: number | null | 'unknown';
+    readonly code: string | null;
+    readonly remedy: string | null;
+  }[];
+  /** What brings the credential back; null while nothing is asked of a person. */
+  readonly remedy: string | null;
+  /** Code of a bug that keeps the daemon from tending this credential; null: none. */
+  readonly fault: string | null;
+}
+
+/** `GET /v1/credentials` */
+export interface CredentialsBody {
+  readonly daemon: { readonly version: string; readonly started_at: string; readonly config_path: string };
+  readonly credentials: readonly CredentialBody[];
+}
+
+/** `GET /v1/credentials/{name}` */
+export interface CredentialDetailBody extends CredentialBody {
+  /** What is, what happens next and why, one sentence a line. */
+  readonly explanation: readonly string[];
+}
+
+/** `POST /v1/reload` */
+export interface ReloadBody {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** `GET /v1/health/live` */
+export interface LiveBody {
+  readonly status: 'live';
+  readonly version: string;
+  readonly uptime_seconds: number;
+}
+
+/** `GET /v1/health/ready` */
+export interface ReadyBody {
+  readonly ready: boolean;
+  readonly credentials: readonly {
+    readonly credential: string;
+    readonly ready: boolean;
+    readonly reason: string | null;
+    /** Does not count for the readiness of the whole. */
+    readonly optional: boolean;
+  }[];
+}

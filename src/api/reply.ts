@@ -1,0 +1,35 @@
+/**
+ * Answers as data: what a route decides before anything is written to a connection.
+ *
+ * Rule: an error always has the one shape of `ErrorBody`; only a token's own answer holds a token.
+ */
+import type { DaemonPort } from '../daemon/ports.ts';
+import { nearestName } from './nearest.ts';
+import type { ErrorBody } from './protocol.ts';
+
+export interface Reply {
+  readonly status: number;
+  /** A string is sent as `text/plain`, anything else as JSON. */
+  readonly body: string | object;
+  readonly retryAfterSeconds: number | null;
+}
+
+export const success = (status: 200 | 202, body: string | object): Reply => ({ status, body, retryAfterSeconds: null });
+
+export const refused = (status: number, body: ErrorBody): Reply => ({
+  status,
+  body,
+  retryAfterSeconds: body.retry_after ?? null,
+});
+
+export function unknownCredential(daemon: DaemonPort, wanted: string): Reply {
+  const names = daemon.names();
+  const nearest = nearestName(wanted, names);
+  const hint = nearest === null ? 'freshd status lists the names' : `did you mean ${nearest}?`;
+  return refused(404, {
+    error: 'unknown_credential',
+    error_description: `no credential ${wanted} among the ${names.length} configured; ${hint}`,
+    credential: wanted,
+    ...(nearest === null ? {} : { nearest }),
+  });
+}

@@ -1,0 +1,228 @@
+/**
+ * The route table: every call of the socket API, with what it takes, what it answers, and three lines that do it.
+ *
+ * Rule: handlers look, dispatch, and answer; every decision about a credential is the core's.
+ */
+
+import { explain } from '../core/explain.ts';
+import type { CredentialState } from '../core/state.ts';
+import type { Now } from '../core/token.ts';
+import { describe, readiness, rejectionOutcome, requestOutcome } from '../core/view.ts';
+import type { DaemonPort } from '../daemon/ports.ts';
+import type { CredentialBody, CredentialsBody, LiveBody, ReadyBody, RejectionBody } from './protocol.ts';
+import { type Reply, refused, success, unknownCredential } from './reply.ts';
+import {
+  CREDENTIAL_PARAMS,
+  REFRESH_BODY,
+  REJECTION_BODY,
+  REJECTION_QUERY,
+  type ResponseSchemaName,
+  type Schema,
+  TOKEN_QUERY,
+} from './schemas.ts';
+import type { TokenReader } from './tokens.ts';
+import { credentialOnWire, iso, outcomeOnWire } from './wire.ts';
+
+export interface ApiContext {
+  readonly daemon: DaemonPort;
+  readonly tokens: TokenReader;
+}
+
+/** A request that passed its schemas. */
+export interface ApiRequest {
+  /** Empty where the path names none. */
+  readonly credential: string;
+  readonly query: {
+    readonly min_valid_seconds?: number;
+    readonly wait_seconds?: number;
+    readonly after_generation?: number;
+  };
+  readonly body: unknown;
+  readonly acceptsText: boolean;
+  /** Registers what to call when the client hangs up. */
+  readonly onGone: (leave: () => void) => void;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** In fastify's spelling; the OpenAPI document turns `:name` into `{name}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: Schema;
+  readonly query?: Schema;
+  readonly body?: Schema;
+  readonly answers: Readonly<Record<number, ResponseSchemaName>>;
+  readonly answersText?: true;
+  readonly handle: (context: ApiContext, request: ApiRequest) => Reply | Promise<Reply>;
+}
+
+export const ROUTES: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/tokens/:credential',
+    summary: 'The access token; bare with Accept: text/plain.',
+    params: CREDENTIAL_PARAMS,
+    query: TOKEN_QUERY,
+    answers: { 200: 'Token', 404: 'Error', 409: 'Error', 503: 'Error' },
+    answersText: true,
+    handle: readOneToken,
+  },
+  {
+    method: 'POST',
+    path: '/v1/tokens/:credential/rejections',
+    summary: 'Reports that a resource server refused a generation; with wait_seconds the answer is the next token.',
+    params: CREDENTIAL_PARAMS,
+    query: REJECTION_QUERY,
+    body: REJECTION_BODY,
+    answers: { 200: 'Token', 202: 'Outcome', 404: 'Error', 409: 'Error', 503: 'Error' },
+    handle: reportRejection,
+  },
+  {
+    method: 'GET',
+    path: '/v1/credentials',
+    summary: 'State of every credential; no secrets.',
+    answers: { 200: 'Credentials' },
+    handle: ({ daemon }) => success(200, credentialsBody(daemon)),
+  },
+  {
+    method: 'GET',
+    path: '/v1/credentials/:credential',
+    summary: 'State of one credential, with what happens next and why; no secrets.',
+    params: CREDENTIAL_PARAMS,
+    answers: { 200: 'Credential', 404: 'Error' },
+    handle: describeOne,
+  },
+  {
+    method: 'POST',
+    path: '/v1/credentials/:credential/refresh',
+    summary: 'Asks for a refresh; nothing to do while more than half of the life remains, unless forced.',
+    params: CREDENTIAL_PARAMS,
+    body: REFRESH_BODY,
+    answers: { 202: 'Outcome', 404: 'Error' },
+    handle: requestRefresh,
+  },
+  {
+    method: 'POST',
+    path: '/v1/reload',
+    summary: 'Loads the configuration again: all of it, or nothing.',
+    answers: { 200: 'Reload', 422: 'Error' },
+    handle: reload,
+  },
+  {
+    method: 'GET',
+    path: '/v1/health/live',
+    summary: 'The daemon answers.',
+    answers: { 200: 'Live' },
+    handle: ({ daemon }) => success(200, liveBody(daemon)),
+  },
+  {
+    method: 'GET',
+    path: '/v1/health/ready',
+    summary: 'Every credential that is not optional is usable and delivered; 503 otherwise.',
+    answers: { 200: 'Ready', 503: 'Ready' },
+    handle: ({ daemon }) => readyReply(daemon),
+  },
+];
+
+function readOneToken({ tokens }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  const { min_valid_seconds, wait_seconds, after_generation } = request.query;
+  const demand = {
+    minValidMs: min_valid_seconds === undefined ? null : min_valid_seconds * 1000,
+    afterGeneration: after_generation ?? null,
+    waitMs: (wait_seconds ?? 0) * 1000,
+    asText: request.acceptsText,
+  };
+  return tokens.read(request.credential, demand, request.onGone);
+}
+
+function reportRejection({ daemon, tokens }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  return withState(daemon, request, (before) => {
+    const { credential } = request;
+    const { generation, http_status, consumer } = request.body as RejectionBody;
+    // A 403 or a 429 says nothing about the token; only a 401 does.
+    if (http_status !== undefined && http_status !== 401) return success(202, { credential, outcome: 'ignored' });
+    const event = { type: 'rejection_reported', generation, peer: consumer ?? UNNAMED_CONSUMER } as const;
+    const now = daemon.now();
+    daemon.dispatch(credential, event);
+    const outcome = rejectionOutcome(before, daemon.state(credential) ?? before, event, now);
+    const waitMs = (request.query.wait_seconds ?? 0) * 1000;
+    if (waitMs === 0 || outcome.outcome === 'ignored' || outcome.outcome === 'not_refreshable') {
+      return success(202, outcomeOnWire(credential, outcome, daemon.remedy(credential), now));
+    }
+    const demand = { minValidMs: null, afterGeneration: generation, waitMs, asText: request.acceptsText };
+    return tokens.read(credential, demand, request.onGone);
+  });
+}
+
+function describeOne({ daemon }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  return withState(daemon, request, (state) => {
+    const now = daemon.now();
+    return success(200, { ...credentialBody(daemon, state, now), explanation: explain(state, now) });
+  });
+}
+
+function requestRefresh({ daemon }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  return withState(daemon, request, (before) => {
+    const { credential } = request;
+    const force = (request.body as { force?: boolean } | null | undefined)?.force ?? false;
+    const now = daemon.now();
+    daemon.dispatch(credential, { type: 'refresh_requested', cause: 'operator', force });
+    const outcome = requestOutcome(before, daemon.state(credential) ?? before, now);
+    return success(202, outcomeOnWire(credential, outcome, daemon.remedy(credential), now));
+  });
+}
+
+async function reload({ daemon }: ApiContext): Promise<Reply> {
+  const result = await daemon.reload();
+  if (result.ok) return success(200, { added: result.added, changed: result.changed, removed: result.removed });
+  return refused(422, {
+    error: 'invalid_configuration',
+    error_description: `the old configuration stays in force: ${result.problems.length} problems; correct them and reload again`,
+    problems: result.problems,
+  });
+}
+
+function withState(
+  daemon: DaemonPort,
+  request: ApiRequest,
+  handle: (state: CredentialState) => Reply | Promise<Reply>,
+): Reply | Promise<Reply> {
+  const state = daemon.state(request.credential);
+  return state === undefined ? unknownCredential(daemon, request.credential) : handle(state);
+}
+
+function credentialsBody(daemon: DaemonPort): CredentialsBody {
+  const now = daemon.now();
+  return {
+    daemon: { version: daemon.version, started_at: iso(daemon.startedAt), config_path: daemon.configPath },
+    credentials: states(daemon).map((state) => credentialBody(daemon, state, now)),
+  };
+}
+
+function credentialBody(daemon: DaemonPort, state: CredentialState, now: Now): CredentialBody {
+  const facts = { remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
+  return credentialOnWire(describe(state, now), facts, now);
+}
+
+function liveBody(daemon: DaemonPort): LiveBody {
+  const uptimeMs = daemon.now().wallMs - daemon.startedAt;
+  return { status: 'live', version: daemon.version, uptime_seconds: Math.max(0, Math.floor(uptimeMs / 1000)) };
+}
+
+function readyReply(daemon: DaemonPort): Reply {
+  const now = daemon.now();
+  const credentials = states(daemon).map((state) => {
+    const fault = daemon.fault?.(state.name) ?? null;
+    const verdict = fault === null ? readiness(state, now) : { ready: false, reason: fault };
+    return { credential: state.name, ...verdict, optional: state.policy.optional };
+  });
+  const body: ReadyBody = { ready: credentials.every(({ ready, optional }) => ready || optional), credentials };
+  return { status: body.ready ? 200 : 503, body, retryAfterSeconds: null };
+}
+
+function states(daemon: DaemonPort): CredentialState[] {
+  return daemon.names().flatMap((name) => daemon.state(name) ?? []);
+}
+
+/** All consumers that give no name count as one: they can be told apart only by naming themselves. */
+const UNNAMED_CONSUMER = 'unnamed';

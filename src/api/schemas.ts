@@ -1,0 +1,158 @@
+/**
+ * JSON Schemas of what the API takes and gives: fastify validates requests by them, and the OpenAPI document shows them.
+ *
+ * Rule: request schemas admit no unknown member and bound every length; response schemas only describe.
+ */
+import { MIN_VALID_SECONDS_MAX, NAME_PATTERN, WAIT_SECONDS_MAX } from './protocol.ts';
+
+export type Schema = Readonly<Record<string, unknown>>;
+
+const WAIT_SECONDS: Schema = {
+  type: 'number',
+  minimum: 0,
+  maximum: WAIT_SECONDS_MAX,
+  description: 'Wait at most this long; without it nothing is started and nothing awaited.',
+};
+
+const GENERATION: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+
+export const CREDENTIAL_PARAMS: Schema = object(
+  { credential: { type: 'string', pattern: NAME_PATTERN, description: 'Name of a credential in config.json.' } },
+  ['credential'],
+);
+
+export const TOKEN_QUERY: Schema = object({
+  min_valid_seconds: {
+    type: 'number',
+    minimum: 0,
+    maximum: MIN_VALID_SECONDS_MAX,
+    description: 'Only a token that stays valid for this long.',
+  },
+  wait_seconds: WAIT_SECONDS,
+  after_generation: {
+    ...GENERATION,
+    description: 'Only another generation than this one, which is thereby acknowledged.',
+  },
+});
+
+export const REJECTION_QUERY: Schema = object({ wait_seconds: WAIT_SECONDS });
+
+export const REJECTION_BODY: Schema = object(
+  {
+    generation: { ...GENERATION, description: 'Generation of the token that was refused.' },
+    http_status: { type: 'integer', minimum: 100, maximum: 599, description: '401 when left out.' },
+    body: { type: 'string', maxLength: 16_384, description: 'What the resource server answered.' },
+    consumer: { type: 'string', pattern: '^[\\x21-\\x7e]{1,64}$', description: 'Who reports.' },
+  },
+  ['generation'],
+);
+
+export const REFRESH_BODY: Schema = {
+  ...object({ force: { type: 'boolean', description: 'Also while more than half of the life remains.' } }),
+  type: ['object', 'null'],
+};
+
+const TEXT: Schema = { type: 'string' };
+const MOMENT: Schema = { type: 'string', format: 'date-time' };
+const MOMENT_OR_NULL: Schema = { type: ['string', 'null'], format: 'date-time' };
+const TEXT_OR_NULL: Schema = { type: ['string', 'null'] };
+const FLAG: Schema = { type: 'boolean' };
+const COUNT: Schema = { type: 'integer' };
+const COUNT_OR_NULL: Schema = { type: ['integer', 'null'] };
+const TEXTS: Schema = { type: 'array', items: TEXT };
+
+const CREDENTIAL_MEMBERS: Record<string, Schema> = {
+  credential: TEXT,
+  phase: TEXT,
+  reason: TEXT_OR_NULL,
+  attempt_reason: TEXT_OR_NULL,
+  status: { enum: ['usable', 'expiring', 'expired', 'rejected', 'none'] },
+  refreshable: FLAG,
+  durable: FLAG,
+  optional: FLAG,
+  generation: COUNT_OR_NULL,
+  expires_at: MOMENT_OR_NULL,
+  expiry_assumed: FLAG,
+  next: object({ what: TEXT, at: MOMENT_OR_NULL, in_seconds: COUNT_OR_NULL, why: TEXT }),
+  last_attempt: nullable(object({ attempt: COUNT, began_at: MOMENT, reason: TEXT_OR_NULL })),
+  last_succeeded_at: MOMENT_OR_NULL,
+  failures: COUNT,
+  last_failure: nullable(object({ class: TEXT, code: TEXT, at: MOMENT, detail: TEXT_OR_NULL })),
+  in_doubt: FLAG,
+  episode: nullable(object({ started_at: MOMENT, code: TEXT, alerts: TEXTS })),
+  publications: {
+    type: 'array',
+    items: object({
+      target: TEXT,
+      status: { enum: ['pending', 'done', 'failed'] },
+      holds: { type: ['integer', 'string', 'null'] },
+      code: TEXT_OR_NULL,
+      remedy: TEXT_OR_NULL,
+    }),
+  },
+  remedy: TEXT_OR_NULL,
+  fault: TEXT_OR_NULL,
+};
+
+/** Bodies of answers, by the names they have in the OpenAPI document. */
+export const RESPONSE_SCHEMAS = {
+  Token: object({
+    credential: TEXT,
+    access_token: TEXT,
+    token_type: TEXT,
+    expires_in: COUNT_OR_NULL,
+    expires_at: MOMENT_OR_NULL,
+    generation: COUNT,
+    refreshable: FLAG,
+    durable: FLAG,
+  }),
+  Outcome: object(
+    {
+      credential: TEXT,
+      outcome: {
+        enum: ['refresh_started', 'joined', 'scheduled', 'superseded', 'ignored', 'not_needed', 'not_refreshable'],
+      },
+      in_seconds: COUNT,
+      at: MOMENT,
+      remedy: TEXT,
+    },
+    ['credential', 'outcome'],
+  ),
+  Credential: object({ ...CREDENTIAL_MEMBERS, explanation: TEXTS }),
+  Credentials: object({
+    daemon: object({ version: TEXT, started_at: MOMENT, config_path: TEXT }),
+    credentials: { type: 'array', items: object(CREDENTIAL_MEMBERS) },
+  }),
+  Reload: object({ added: TEXTS, changed: TEXTS, removed: TEXTS }),
+  Live: object({ status: { const: 'live' }, version: TEXT, uptime_seconds: COUNT }),
+  Ready: object({
+    ready: FLAG,
+    credentials: {
+      type: 'array',
+      items: object({ credential: TEXT, ready: FLAG, reason: TEXT_OR_NULL, optional: FLAG }),
+    },
+  }),
+  Error: object(
+    {
+      error: TEXT,
+      error_description: TEXT,
+      credential: TEXT,
+      nearest: TEXT,
+      remedy: TEXT,
+      reason: TEXT,
+      retry_after: COUNT,
+      problems: TEXTS,
+    },
+    ['error', 'error_description'],
+  ),
+} as const satisfies Record<string, Schema>;
+
+export type ResponseSchemaName = keyof typeof RESPONSE_SCHEMAS;
+
+function object(properties: Record<string, Schema>, required?: readonly string[]): Schema {
+  return { type: 'object', properties, additionalProperties: false, ...(required === undefined ? {} : { required }) };
+}
+
+function nullable(schema: Schema): Schema {
+  return { ...schema, type: ['object', 'null'] };
+}

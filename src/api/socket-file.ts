@@ -1,0 +1,158 @@
+/**
+ * The socket's file: its directory, its length, who lives behind it, and its mode from the first moment.
+ *
+ * Rule: a socket is replaced only after the kernel refused a connection to it; nothing else at that path is touched. The
+ * caller holds the daemon's kernel lock, so no second daemon looks at the same moment.
+ */
+import { lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { PortError } from '../daemon/ports.ts';
+import { SOCKET_PATH_BYTES_MAX } from './protocol.ts';
+import type { Timers } from './timers.ts';
+
+/** Which file it is, however it is called. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** @throws PortError `socket_path_too_long` */
+export function checkSocketPath(socketPath: string): void {
+  const maxBytes = process.platform === 'darwin' ? SOCKET_PATH_BYTES_MAX.darwin : SOCKET_PATH_BYTES_MAX.linux;
+  const bytes = Buffer.byteLength(socketPath);
+  if (bytes <= maxBytes) return;
+  throw new PortError(`socket path: expected at most ${maxBytes} bytes, got ${bytes}: ${socketPath}`, {
+    code: 'socket_path_too_long',
+    remedy: 'set socket.path in the configuration, or FRESHD_SOCKET, to a shorter path',
+  });
+}
+
+/**
+ * Makes the directory private where it has to be made; one that exists is left as it is, since others may use it too.
+ * @returns a word of warning for the log, or null
+ * @throws PortError `socket_directory_unsafe` when others could put their own socket in our place
+ */
+export function prepareSocketDirectory(socketPath: string): string | null {
+  const directory = dirname(socketPath);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const { mode } = statSync(directory);
+    if ((mode & 0o022) !== 0) throw unsafeDirectory(directory, mode);
+    return (mode & 0o077) === 0 ? null : `${directory} is open to others (mode ${octal(mode)}); chmod 700 it`;
+  } catch (error) {
+    if (error instanceof PortError) throw error;
+    throw new PortError(`socket directory ${directory}: expected a directory to write in, got ${codeOf(error)}`, {
+      code: 'socket_directory_unusable',
+      remedy: 'make it writable for this user, or choose another socket.path',
+      cause: error,
+    });
+  }
+}
+
+function unsafeDirectory(directory: string, mode: number): PortError {
+  return new PortError(
+    `socket directory ${directory}: expected one that only its owner may write, got mode ${octal(mode)}`,
+    {
+      code: 'socket_directory_unsafe',
+      remedy: 'put the socket into a directory of its own (mode 0700), for example by socket.path or FRESHD_SOCKET',
+    },
+  );
+}
+
+/**
+ * Makes room at the path: removes a stale socket, refuses a living one.
+ * @throws PortError `socket_in_use`, or `socket_path_taken` when something stands there that is no socket
+ */
+export async function makeRoom(socketPath: string, timers: Timers): Promise<void> {
+  const stats = lstatSync(socketPath, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) {
+    throw new PortError(`socket path ${socketPath}: expected a socket or nothing, got another kind of file`, {
+      code: 'socket_path_taken',
+      remedy: 'move that file away, or choose another socket.path',
+    });
+  }
+  if (await isRefused(socketPath, timers)) rmSync(socketPath, { force: true });
+  else throw socketInUse(socketPath);
+}
+
+export function socketInUse(socketPath: string): PortError {
+  return new PortError(`socket path ${socketPath}: expected nobody there, but somebody answers`, {
+    code: 'socket_in_use',
+    remedy: 'another freshd, or another program, uses it: stop that one, or choose another socket.path',
+  });
+}
+
+/** Only a refusal proves that nobody listens: a full backlog, a missing permission or silence do not. */
+function isRefused(socketPath: string, timers: Timers): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    const settle = (refused: boolean): void => {
+      cancelTimer();
+      socket.destroy();
+      resolve(refused);
+    };
+    const cancelTimer = timers.after(CONNECT_MS_MAX, () => settle(false));
+    socket.once('connect', () => settle(false));
+    socket.once('error', (error) => settle(codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ENOENT'));
+  });
+}
+
+/**
+ * Listens with a socket that nobody else may open, not even for an instant.
+ * @throws PortError `socket_in_use`, `socket_unusable`
+ */
+export async function listenPrivately(server: Server, socketPath: string): Promise<FileIdentity> {
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: unknown): void => reject(listenError(socketPath, error));
+    server.once('error', onError);
+    // The file is made inside listen(), before it returns, so the mask holds for exactly that.
+    const umask = process.umask(0o177);
+    try {
+      server.listen({ path: socketPath, backlog: BACKLOG }, () => {
+        server.off('error', onError);
+        resolve();
+      });
+    } finally {
+      process.umask(umask);
+    }
+  });
+  const identity = identityOf(socketPath);
+  if (identity === null) throw listenError(socketPath, { code: 'ENOENT' });
+  return identity;
+}
+
+function listenError(socketPath: string, error: unknown): PortError {
+  const code = codeOf(error);
+  if (code === 'EADDRINUSE') return socketInUse(socketPath);
+  return new PortError(`socket ${socketPath}: expected to listen there, got ${code}`, {
+    code: 'socket_unusable',
+    remedy: 'check that its directory exists and may be written by this user',
+    cause: error,
+  });
+}
+
+/** Null when nothing is there. */
+export function identityOf(path: string): FileIdentity | null {
+  try {
+    const { dev, ino } = lstatSync(path);
+    return { dev, ino };
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(codeOf(error))) return null;
+    throw error;
+  }
+}
+
+export const isSameFile = (a: FileIdentity | null, b: FileIdentity | null): boolean =>
+  a !== null && b !== null && a.dev === b.dev && a.ino === b.ino;
+
+export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? 'unknown');
+
+const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(4, '0');
+
+/** A connection to a living Unix socket is instant; a second is plenty for a machine that swaps. */
+const CONNECT_MS_MAX = 1000;
+
+/** Connections that wait while the loop is busy; the kernel cuts it to its own limit (net.core.somaxconn). */
+const BACKLOG = 4096;

@@ -1,0 +1,101 @@
+/**
+ * From the core's views to the shapes on the wire.
+ *
+ * Rule: pure mapping; moments become ISO 8601, milliseconds become whole seconds, and nothing is decided here.
+ */
+import { isoText } from '../core/moment.ts';
+import { type EpochMs, epochMs, type Now } from '../core/token.ts';
+import type { CredentialDescription, RejectionOutcome, RequestOutcome, TokenRead } from '../core/view.ts';
+import type { CredentialBody, OutcomeBody, TokenBody } from './protocol.ts';
+
+export type ReadableToken = Extract<TokenRead, { kind: 'token' }>;
+
+export function tokenOnWire(credential: string, token: ReadableToken): TokenBody {
+  return {
+    credential,
+    access_token: token.accessToken,
+    token_type: token.tokenType,
+    // Down, never up: a consumer that counts on the last second must not be told of one that is not there.
+    expires_in: token.lifeLeftMs === null ? null : Math.max(0, Math.floor(token.lifeLeftMs / 1000)),
+    expires_at: isoOrNull(token.expiresAt),
+    generation: token.generation,
+    refreshable: token.refreshable,
+    durable: token.durable,
+  };
+}
+
+/** @param facts what the daemon knows beside the state; the remedy is shown only where a person is asked to act */
+export function credentialOnWire(
+  description: CredentialDescription,
+  facts: { readonly remedy: string; readonly fault: string | null },
+  now: Now,
+): CredentialBody {
+  const { next, lastAttempt, lastFailure, episode } = description;
+  return {
+    credential: description.credential,
+    phase: description.phase,
+    reason: description.reason,
+    attempt_reason: description.attemptReason,
+    status: description.status,
+    refreshable: description.refreshable,
+    durable: description.durable,
+    optional: description.optional,
+    generation: description.generation,
+    expires_at: isoOrNull(description.expiresAt),
+    expiry_assumed: description.expiryAssumed,
+    next: {
+      what: next.what,
+      at: next.inMs === null ? null : iso(now.wallMs + next.inMs),
+      in_seconds: next.inMs === null ? null : seconds(next.inMs),
+      why: next.why,
+    },
+    last_attempt:
+      lastAttempt === null
+        ? null
+        : { attempt: lastAttempt.attempt, began_at: iso(lastAttempt.beganAt), reason: lastAttempt.reason },
+    last_succeeded_at: isoOrNull(description.lastSucceededAt),
+    failures: description.failures,
+    last_failure:
+      lastFailure === null
+        ? null
+        : { class: lastFailure.class, code: lastFailure.code, at: iso(lastFailure.at), detail: lastFailure.detail },
+    in_doubt: description.inDoubt,
+    episode:
+      episode === null ? null : { started_at: iso(episode.startedAt), code: episode.code, alerts: episode.alerts },
+    publications: description.publications,
+    remedy: asksAPerson(description) ? facts.remedy : null,
+    fault: facts.fault,
+  };
+}
+
+export function outcomeOnWire(
+  credential: string,
+  outcome: RejectionOutcome | RequestOutcome,
+  remedy: string,
+  now: Now,
+): OutcomeBody {
+  switch (outcome.outcome) {
+    case 'scheduled':
+      return {
+        credential,
+        outcome: 'scheduled',
+        in_seconds: seconds(outcome.inMs),
+        at: iso(now.wallMs + outcome.inMs),
+      };
+    case 'not_refreshable':
+      return { credential, outcome: 'not_refreshable', remedy };
+    default:
+      return { credential, outcome: outcome.outcome };
+  }
+}
+
+/** Whole seconds, rounded up: whoever waits that long is surely late enough. */
+export const seconds = (durationMs: number): number => Math.max(0, Math.ceil(durationMs / 1000));
+
+/** A moment that was added up from jittered delays may have fractions of a millisecond. */
+export const iso = (moment: number): string => isoText(epochMs(Math.round(moment)));
+
+const isoOrNull = (moment: EpochMs | null): string | null => (moment === null ? null : iso(moment));
+
+const asksAPerson = (description: CredentialDescription): boolean =>
+  description.phase === 'reauthorization_required' || description.phase === 'absent';

@@ -1,0 +1,177 @@
+/**
+ * A daemon port for tests: the real core on a clock that the test turns, without disk, script or server.
+ *
+ * Rule: effects are only collected; the test answers them by the facts that the shell would report.
+ */
+import type { Effect, EffectType } from '../../src/core/effect.ts';
+import type { Event } from '../../src/core/event.ts';
+import { step } from '../../src/core/lifecycle.ts';
+import { initialState } from '../../src/core/memory.ts';
+import { LIMITS, type Policy } from '../../src/core/policy.ts';
+import type { CredentialState } from '../../src/core/state.ts';
+import { type EpochMs, epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../../src/core/token.ts';
+import type { DaemonPort, LogPort, ReloadResult } from '../../src/daemon/ports.ts';
+
+export const START_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+
+export const POLICY: Policy = {
+  method: 'script',
+  resultInStore: false,
+  mintsWithoutGrant: false,
+  rotates: true,
+  optional: false,
+  refreshMarginMs: 30 * MINUTE_MS,
+  retryIntervalMs: 5 * MINUTE_MS,
+  maxRetries: 5,
+  activeRecoveryIntervalMs: 30 * MINUTE_MS,
+  refreshTimeoutMs: MINUTE_MS,
+  killGraceMs: 5_000,
+  minRefreshIntervalMs: 10_000,
+  maxAttemptsPerHour: 30,
+  settleMs: 2_000,
+  storeCheckMs: MINUTE_MS,
+  rejectionHoldMs: MINUTE_MS,
+  jitterPercent: 0,
+  jitterSeed: 0,
+  alerts: [],
+  reminderMs: null,
+  limits: LIMITS,
+};
+
+export interface FakeDaemon extends DaemonPort {
+  /** Adds a credential that holds nothing yet. */
+  add(credential: string, policy?: Partial<Policy>): void;
+  remove(credential: string): void;
+  /** The store was read and held this token; null: there was nothing. */
+  load(credential: string, accessToken: string | null, lifeMs?: number): void;
+  /** The attempt under way ends well, with everything written. */
+  succeed(credential: string, accessToken: string, lifeMs?: number): void;
+  fail(credential: string, failure?: { code: string; class: 'transient' | 'terminal' }): void;
+  advance(byMs: number): void;
+  count(credential: string, effect: EffectType): number;
+  /** What was dispatched since the start. */
+  readonly events: readonly { readonly credential: string; readonly event: Event }[];
+  /** Steps listened to at the moment. */
+  readonly listeners: number;
+  reloadResult: ReloadResult;
+  faults: Record<string, string>;
+}
+
+export function createFakeDaemon(): FakeDaemon {
+  const states = new Map<string, CredentialState>();
+  const effects = new Map<string, Effect[]>();
+  const listeners = new Set<(credential: string, state: CredentialState) => void>();
+  const events: { credential: string; event: Event }[] = [];
+  let elapsedMs = 0;
+
+  const now = (): Now => ({ wallMs: epochMs(START_MS + elapsedMs), monotonicMs: monotonicMs(1_000_000 + elapsedMs) });
+
+  function dispatch(credential: string, event: Event): void {
+    const before = states.get(credential);
+    if (before === undefined) return;
+    events.push({ credential, event });
+    const next = step(before, event, now());
+    states.set(credential, next.state);
+    effects.get(credential)?.push(...next.effects);
+    for (const listener of listeners) listener(credential, next.state);
+  }
+
+  function grantOf(accessToken: string, lifeMs: number): Grant {
+    const { wallMs } = now();
+    return {
+      token: {
+        accessToken,
+        tokenType: 'Bearer',
+        fingerprint: `access-${accessToken}` as Fingerprint,
+        obtainedAt: wallMs,
+        notBefore: null,
+        expiry: { kind: 'known', expiresAt: epochMs(wallMs + lifeMs) },
+      },
+      fingerprint: `refresh-${accessToken}` as Fingerprint,
+      hasRefreshToken: true,
+      refreshTokenExpiresAt: null,
+      account: null,
+    };
+  }
+
+  const attemptOf = (credential: string): number => states.get(credential)?.attempt ?? 0;
+
+  return {
+    version: '0.0.0-test',
+    startedAt: START_MS as EpochMs,
+    configPath: '/etc/freshd/config.json',
+    events,
+    faults: {},
+    reloadResult: { ok: true, added: [], changed: [], removed: [] },
+    get listeners() {
+      return listeners.size;
+    },
+    names: () => [...states.keys()],
+    state: (credential) => states.get(credential),
+    remedy: (credential) => `freshd login ${credential}`,
+    fault(credential) {
+      return this.faults[credential] ?? null;
+    },
+    now,
+    dispatch,
+    onStep(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    reload() {
+      return Promise.resolve(this.reloadResult);
+    },
+    add(credential, policy = {}) {
+      const merged = { ...POLICY, ...policy };
+      states.set(credential, initialState({ name: credential, policy: merged, targets: [], memory: null }, now()));
+      effects.set(credential, []);
+    },
+    remove: (credential) => void states.delete(credential),
+    load(credential, accessToken, lifeMs = 8 * HOUR_MS) {
+      if (!states.has(credential)) this.add(credential);
+      if (accessToken === null) dispatch(credential, { type: 'token_missing', detail: 'no file', attempt: null });
+      else dispatch(credential, { type: 'token_loaded', grant: grantOf(accessToken, lifeMs) });
+    },
+    succeed(credential, accessToken, lifeMs = 8 * HOUR_MS) {
+      const attempt = attemptOf(credential);
+      const grant = grantOf(accessToken, lifeMs);
+      dispatch(credential, { type: 'attempt_recorded', attempt });
+      dispatch(credential, { type: 'refresh_succeeded', attempt, answer: { grant, response: {} } });
+      dispatch(credential, { type: 'answer_recorded', attempt });
+      dispatch(credential, { type: 'persist_succeeded', attempt, fingerprint: grant.fingerprint });
+    },
+    fail(credential, { code, class: failureClass } = { code: 'timeout', class: 'transient' }) {
+      const attempt = attemptOf(credential);
+      dispatch(credential, { type: 'attempt_recorded', attempt });
+      dispatch(credential, {
+        type: 'refresh_failed',
+        attempt,
+        failure: {
+          class: failureClass,
+          code,
+          doubt: false,
+          unsent: false,
+          origin: 'server',
+          retryAfterMs: null,
+          detail: null,
+        },
+      });
+    },
+    advance(byMs) {
+      elapsedMs += byMs;
+      for (const credential of states.keys()) dispatch(credential, { type: 'tick' });
+    },
+    count: (credential, type) => (effects.get(credential) ?? []).filter((effect) => effect.type === type).length,
+  };
+}
+
+export interface RecordedLog extends LogPort {
+  readonly records: { level: string; event: string; fields: Readonly<Record<string, unknown>> }[];
+}
+
+export function createRecordedLog(): RecordedLog {
+  const records: RecordedLog['records'] = [];
+  return { records, write: (level, event, fields) => void records.push({ level, event, fields }) };
+}
