@@ -11,6 +11,8 @@ command -v flock                          : util-linux
 command -v unshare                        : util-linux
 command -v mount                          : mount
 command -v ps                             : procps
+command -v zsh                            : zsh
+command -v busybox                        : busybox
 command -v strace                         : strace
 command -v systemctl                      : systemd
 command -v python3                        : python3
