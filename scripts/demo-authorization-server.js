@@ -1,0 +1,350 @@
+/**
+ * A small OAuth 2.0 authorization server on loopback, for the demo and the tests. Plain Node, no packages, nothing on disk.
+ *
+ * It knows one thing, and does it for real: the refresh grant (RFC 6749 §6) with refresh tokens that are used once. Each
+ * answer carries a new refresh token; whoever sends an old one again revokes the whole family (RFC 9700 §4.14.2), unless
+ * it is the last one used and `--reuse-grace` seconds have not passed: then the same successor is given once more.
+ *
+ *   node scripts/demo-authorization-server.js [--port 8765] [--life 60] [--reuse-grace 0]
+ *
+ *   POST /seed      a first token response: a new family, as after a login
+ *   POST /token     grant_type=refresh_token&refresh_token=…   (application/x-www-form-urlencoded)
+ *   GET  /resource  200 to `Authorization: Bearer` with an access token that is still good, 401 to all others
+ *
+ * For tests (JSON in, JSON out; also as functions of what `startAuthorizationServer` returns):
+ *   GET  /admin/state                                  counts of requests, families and tokens; no secrets
+ *   POST /admin/delay     {"milliseconds": 5000, "when": "before_commit" | "after_commit"}
+ *                         every answer of /token waits; `after_commit` is the answer that comes too late; 0 ends it
+ *   POST /admin/fail      {"status": 503, "body": "…" | {…}, "headers": {…}, "times": 1}   the next requests to /token
+ *   POST /admin/drop      {"times": 1}                 rotate, then cut the connection without an answer
+ *   POST /admin/revoke                                 every family: refreshing answers invalid_grant, resources 401
+ *   POST /admin/revoke-access                          the access tokens only: a 401 before their time
+ *
+ * It listens on 127.0.0.1 only, prints one line when it does, and ends on SIGTERM or SIGINT.
+ */
+import { randomBytes } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/**
+ * Starts a server; see the head of this file. The types are in demo-authorization-server.d.ts.
+ * @param {{ port?: number, lifeSeconds?: number, reuseGraceSeconds?: number, now?: () => number }} [options]
+ *   `port` 0 (default) takes a free one; `now` in epoch ms
+ */
+export async function startAuthorizationServer(options = {}) {
+  const { port = 0, lifeSeconds = 60, reuseGraceSeconds = 0, now = Date.now } = options;
+  const grants = createGrants({ lifeSeconds, reuseGraceSeconds, now });
+  const faults = createFaults();
+  const counts = { token: 0, refreshed: 0, refused: 0, failed: 0, dropped: 0, seeded: 0, resource: 0, rejected: 0 };
+  const context = { grants, faults, counts };
+
+  const server = createServer((request, response) => {
+    handle(context, request, response).catch((error) => {
+      if (!response.headersSent) sendJson(response, error.status ?? 500, { error: error.code ?? 'server_error' });
+      else response.destroy();
+    });
+  });
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const boundPort = server.address().port;
+  const url = `http://127.0.0.1:${boundPort}`;
+  return {
+    url,
+    port: boundPort,
+    tokenEndpoint: `${url}/token`,
+    seed: () => seed(context),
+    state: () => stateOf(context),
+    delay: (fault) => faults.setDelay(fault),
+    fail: (fault) => faults.failNext(fault),
+    drop: (times) => faults.dropNext(times),
+    revoke: () => grants.revokeFamilies(),
+    revokeAccess: () => grants.revokeAccessTokens(),
+    async close() {
+      faults.endWaiting();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function handle(context, request, response) {
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+  const route = ROUTES.get(`${request.method} ${pathname}`);
+  if (route === undefined) return sendJson(response, 404, { error: 'not_found' });
+  const body = await readBody(request);
+  return route(context, { body, headers: request.headers }, response);
+}
+
+const ROUTES = new Map([
+  ['POST /seed', (context, _request, response) => sendJson(response, 200, seed(context))],
+  ['POST /token', answerToken],
+  ['GET /resource', answerResource],
+  ['GET /admin/state', (context, _request, response) => sendJson(response, 200, stateOf(context))],
+  ['POST /admin/delay', ({ faults }, { body }, response) => done(response, faults.setDelay(parseJson(body)))],
+  ['POST /admin/fail', ({ faults }, { body }, response) => done(response, faults.failNext(parseJson(body)))],
+  ['POST /admin/drop', ({ faults }, { body }, response) => done(response, faults.dropNext(parseJson(body).times))],
+  ['POST /admin/revoke', ({ grants }, _request, response) => done(response, grants.revokeFamilies())],
+  ['POST /admin/revoke-access', ({ grants }, _request, response) => done(response, grants.revokeAccessTokens())],
+]);
+
+function seed({ grants, counts }) {
+  counts.seeded += 1;
+  return grants.seed();
+}
+
+function stateOf({ grants, faults, counts }) {
+  return { requests: { ...counts }, ...grants.describe(), ...faults.describe() };
+}
+
+async function answerToken({ grants, faults, counts }, { body, headers }, response) {
+  counts.token += 1;
+  const failure = faults.takeFailure();
+  if (failure !== null) {
+    counts.failed += 1;
+    await faults.wait('before_commit');
+    return send(response, failure.status, failure.body, failure.headers);
+  }
+  await faults.wait('before_commit');
+  const answer = refresh(grants, headers, body);
+  counts[answer.status === 200 ? 'refreshed' : 'refused'] += 1;
+  await faults.wait('after_commit');
+  if (answer.status === 200 && faults.takeDrop()) {
+    counts.dropped += 1;
+    response.destroy();
+    return;
+  }
+  sendJson(response, answer.status, answer.json);
+}
+
+/** RFC 6749 §6 and §5.2. */
+function refresh(grants, headers, body) {
+  const contentType = (headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
+  const form = new URLSearchParams(body);
+  const refreshToken = form.get('refresh_token');
+  if (contentType !== 'application/x-www-form-urlencoded' || !form.has('grant_type')) return refusal('invalid_request');
+  if (form.get('grant_type') !== 'refresh_token') return refusal('unsupported_grant_type');
+  if (refreshToken === null || refreshToken === '') return refusal('invalid_request');
+  const tokens = grants.refresh(refreshToken);
+  return tokens === null ? refusal('invalid_grant') : { status: 200, json: tokens };
+}
+
+function refusal(error) {
+  return { status: 400, json: { error, error_description: REFUSALS[error] } };
+}
+
+const REFUSALS = {
+  invalid_request: 'expected grant_type and refresh_token as a form',
+  unsupported_grant_type: 'expected grant_type=refresh_token',
+  invalid_grant: 'the refresh token is unknown, was used before, or its family was revoked',
+};
+
+function answerResource({ grants, counts }, { headers }, response) {
+  counts.resource += 1;
+  const accessToken = /^bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
+  if (accessToken !== undefined && grants.isGood(accessToken)) {
+    return sendJson(response, 200, { message: 'the access token is good' });
+  }
+  counts.rejected += 1;
+  // RFC 6750 §3.1.
+  const challenge = accessToken === undefined ? 'Bearer' : 'Bearer error="invalid_token"';
+  return sendJson(response, 401, { error: 'invalid_token' }, { 'www-authenticate': challenge });
+}
+
+/** Families of tokens: each begins with a seed, and lives until one of its old refresh tokens is sent again. */
+function createGrants({ lifeSeconds, reuseGraceSeconds, now }) {
+  const families = [];
+  const byRefreshToken = new Map();
+  const accessTokens = new Map();
+
+  function issue(family) {
+    forgetExpired();
+    const accessToken = `at_${randomBytes(24).toString('base64url')}`;
+    accessTokens.set(accessToken, { family, expiresAt: now() + lifeSeconds * 1000 });
+    return { access_token: accessToken, token_type: 'Bearer', expires_in: lifeSeconds, refresh_token: family.current };
+  }
+
+  function rotate(family) {
+    family.predecessor = family.current;
+    family.rotatedAt = now();
+    family.current = `rt_${randomBytes(32).toString('base64url')}`;
+    family.rotations += 1;
+    byRefreshToken.set(family.current, family);
+  }
+
+  function forgetExpired() {
+    for (const [token, { expiresAt }] of accessTokens) if (expiresAt <= now()) accessTokens.delete(token);
+  }
+
+  return {
+    seed() {
+      const family = { current: null, predecessor: null, rotatedAt: 0, rotations: -1, revoked: false };
+      families.push(family);
+      rotate(family);
+      return issue(family);
+    },
+    /** @returns a token response, or null for invalid_grant */
+    refresh(refreshToken) {
+      const family = byRefreshToken.get(refreshToken);
+      if (family === undefined || family.revoked) return null;
+      if (refreshToken === family.current) {
+        rotate(family);
+        return issue(family);
+      }
+      const isLastUsed = refreshToken === family.predecessor;
+      if (isLastUsed && now() - family.rotatedAt < reuseGraceSeconds * 1000) return issue(family);
+      family.revoked = true;
+      return null;
+    },
+    isGood(accessToken) {
+      const found = accessTokens.get(accessToken);
+      return found !== undefined && !found.family.revoked && found.expiresAt > now();
+    },
+    revokeFamilies() {
+      for (const family of families) family.revoked = true;
+    },
+    revokeAccessTokens() {
+      accessTokens.clear();
+    },
+    describe() {
+      forgetExpired();
+      return {
+        families: families.map(({ revoked, rotations }) => ({ revoked, rotations })),
+        goodAccessTokens: [...accessTokens.values()].filter(({ family }) => !family.revoked).length,
+      };
+    },
+  };
+}
+
+/** What goes wrong on demand. */
+function createFaults() {
+  let delay = { milliseconds: 0, when: 'before_commit' };
+  let failures = [];
+  let drops = 0;
+  const waiting = new Set();
+
+  return {
+    setDelay({ milliseconds, when = 'before_commit' }) {
+      delay = {
+        milliseconds: count(milliseconds, 'milliseconds'),
+        when: oneOf(when, ['before_commit', 'after_commit']),
+      };
+    },
+    failNext({ status, body = '', headers = {}, times = 1 }) {
+      const isText = typeof body === 'string';
+      const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
+      const failure = {
+        status: count(status, 'status'),
+        body: isText ? body : JSON.stringify(body),
+        headers: { 'content-type': type, ...headers },
+      };
+      failures.push(...Array.from({ length: count(times, 'times') }, () => failure));
+    },
+    dropNext(times = 1) {
+      drops = count(times, 'times');
+    },
+    takeFailure: () => failures.shift() ?? null,
+    takeDrop() {
+      if (drops === 0) return false;
+      drops -= 1;
+      return true;
+    },
+    async wait(when) {
+      if (delay.milliseconds === 0 || delay.when !== when) return;
+      await new Promise((resolve) => {
+        const entry = { resolve, timer: undefined };
+        const end = () => {
+          clearTimeout(entry.timer);
+          waiting.delete(entry);
+          resolve();
+        };
+        entry.resolve = end;
+        entry.timer = setTimeout(end, delay.milliseconds);
+        waiting.add(entry);
+      });
+    },
+    endWaiting() {
+      failures = [];
+      for (const entry of [...waiting]) entry.resolve();
+    },
+    describe: () => ({ waiting: waiting.size, pendingFailures: failures.length, pendingDrops: drops }),
+  };
+}
+
+function count(value, name) {
+  if (Number.isInteger(value) && value >= 0 && value <= 1_000_000) return value;
+  throw badRequest(`${name}: expected a whole number from 0 to 1000000`);
+}
+
+function oneOf(value, choices) {
+  if (choices.includes(value)) return value;
+  throw badRequest(`expected one of ${choices.join(', ')}`);
+}
+
+function badRequest(message) {
+  return Object.assign(new Error(message), { status: 400, code: 'invalid_request' });
+}
+
+function parseJson(body) {
+  if (body === '') return {};
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw Object.assign(badRequest('expected JSON'), { cause: error });
+  }
+}
+
+async function readBody(request) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > BODY_BYTES_MAX) throw Object.assign(new Error('the body is too long'), { status: 413 });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function done(response) {
+  sendJson(response, 200, { ok: true });
+}
+
+function sendJson(response, status, json, headers = {}) {
+  send(response, status, JSON.stringify(json), { 'content-type': 'application/json', ...headers });
+}
+
+function send(response, status, body, headers) {
+  // RFC 6749 §5.1: nobody may keep an answer that holds tokens.
+  response.writeHead(status, { 'cache-control': 'no-store', pragma: 'no-cache', ...headers });
+  response.end(body);
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '8765' },
+      life: { type: 'string', default: '60' },
+      'reuse-grace': { type: 'string', default: '0' },
+    },
+  });
+  const server = await startAuthorizationServer({
+    port: count(Number(values.port), '--port'),
+    lifeSeconds: count(Number(values.life), '--life'),
+    reuseGraceSeconds: count(Number(values['reuse-grace']), '--reuse-grace'),
+  });
+  process.stdout.write(`demo authorization server listening on ${server.url}\n`);
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => server.close());
+}
+
+const BODY_BYTES_MAX = 65_536;
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  main().catch((error) => {
+    process.stderr.write(`demo authorization server: ${error.message}\n`);
+    process.exitCode = 1;
+  });
+}
