@@ -48,7 +48,8 @@ export interface CredentialConfig {
 export type Argv = readonly [string, ...string[]];
 
 export type StoreConfig =
-  | { readonly format: 'token-response'; readonly path: string }
+  /** `entry` null: the file is the response itself. */
+  | { readonly format: 'token-response'; readonly path: string; readonly entry: string | null }
   | { readonly format: 'claude-code'; readonly path: string }
   | { readonly format: 'json'; readonly path: string; readonly pointers: JsonPointers }
   | {

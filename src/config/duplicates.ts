@@ -32,19 +32,31 @@ export function comparedPaths(config: Config): readonly string[] {
 interface Place {
   readonly at: string;
   readonly file: string;
-  readonly kind: 'whole' | 'pointer' | 'variable';
+  readonly kind: 'whole' | 'member' | 'pointer' | 'variable';
   readonly entry: string;
 }
 
 function sourceOf(credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
   const { store } = credential;
   if (store.format === 'static') return [];
-  return [{ at: pathText(['credentials', credential.name, 'store']), file: real(store.path), ...entryOf(store) }];
+  const at = pathText(['credentials', credential.name, 'store']);
+  return entriesOf(store).map((entry) => ({ at, file: real(store.path), ...entry }));
 }
 
-function entryOf(store: StoreConfig): Pick<Place, 'kind' | 'entry'> {
-  if (store.format === 'json') return { kind: 'pointer', entry: store.pointers.accessToken };
-  return store.format === 'env' ? { kind: 'variable', entry: store.variable } : { kind: 'whole', entry: '' };
+function entriesOf(store: StoreConfig): readonly Pick<Place, 'kind' | 'entry'>[] {
+  switch (store.format) {
+    case 'json':
+      return [{ kind: 'pointer', entry: store.pointers.accessToken }];
+    case 'env':
+      return [store.variable, ...(store.expiresAtVariable === null ? [] : [store.expiresAtVariable])].map((entry) => ({
+        kind: 'variable',
+        entry,
+      }));
+    case 'token-response':
+      return [store.entry === null ? { kind: 'whole', entry: '' } : { kind: 'member', entry: store.entry }];
+    default:
+      return [{ kind: 'whole', entry: '' }];
+  }
 }
 
 function targetsOf(config: Config, credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
@@ -68,17 +80,23 @@ function targetsOf(config: Config, credential: CredentialConfig, real: (path: st
 /** Every place of `second` that is also one of an earlier place of `first`; grouped by file, so that thousands stay cheap. */
 function clashes(first: readonly Place[], second: readonly Place[], expected: string, remedy: string): string[] {
   const byFile = new Map<string, Place[]>();
-  for (const place of first) byFile.set(place.file, [...(byFile.get(place.file) ?? []), place]);
-  const messages = new Set<string>();
+  for (const place of first) {
+    const others = byFile.get(place.file);
+    if (others === undefined) byFile.set(place.file, [place]);
+    else others.push(place);
+  }
+  // One message for each pair: a variable brings its metadata along.
+  const messages = new Map<string, string>();
   for (const place of second) {
     const others = byFile.get(place.file) ?? [];
     const end = first === second ? others.indexOf(place) : others.length;
     const other = others.slice(0, end).find((candidate) => isSamePlace(candidate, place));
-    if (other === undefined) continue;
-    const name = place.entry === '' ? place.file : `${place.entry} in ${place.file}`;
-    messages.add(`${place.at}: ${complain({ expected, seen: `the one of ${other.at} (${name})`, remedy })}`);
+    if (other === undefined || messages.has(`${place.at} ${other.at}`)) continue;
+    const name = other.entry === '' ? other.file : `${other.entry} in ${other.file}`;
+    const seen = `the one of ${other.at} (${name})`;
+    messages.set(`${place.at} ${other.at}`, `${place.at}: ${complain({ expected, seen, remedy })}`);
   }
-  return [...messages];
+  return [...messages.values()];
 }
 
 const isSamePlace = (a: Place, b: Place): boolean => a.kind !== b.kind || a.entry === b.entry;

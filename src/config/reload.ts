@@ -24,7 +24,6 @@ export type Setting = (typeof SETTINGS)[number];
 /** Held from start to stop: the lock, the journal and the listening socket lie there. */
 const FIXED = [
   ['stateDirectory', 'stateDirectory'],
-  ['runtimeDirectory', 'stateDirectory'],
   ['socketPath', 'socket.path'],
 ] as const;
 

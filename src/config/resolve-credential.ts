@@ -63,7 +63,8 @@ function resolveStore(resolver: Resolver, at: At, raw: RawCredential): StoreConf
     });
     return null;
   }
-  if (raw.store !== undefined) return resolveFileStore(resolver, [...at, 'store'], raw.store);
+  checkEntry(resolver, at, raw);
+  if (raw.store !== undefined) return resolveFileStore(resolver, [...at, 'store'], raw.store, raw.entry ?? null);
   const problemsBefore = resolver.problems.length;
   const value = resolveText(resolver, [...at, 'static'], raw.static ?? '');
   if (value.trim() === '' && resolver.problems.length === problemsBefore) {
@@ -76,9 +77,17 @@ function resolveStore(resolver: Resolver, at: At, raw: RawCredential): StoreConf
   return { format: 'static', value };
 }
 
-function resolveFileStore(resolver: Resolver, at: At, raw: RawStore): StoreConfig {
+function checkEntry(resolver: Resolver, at: At, { entry, store }: RawCredential): void {
+  if (entry === undefined || store?.format === 'token-response') return;
+  const remedy = 'remove it: the other formats name their values themselves';
+  report(resolver, [...at, 'entry'], { expected: 'nothing beside this store', seen: 'a setting', remedy });
+}
+
+function resolveFileStore(resolver: Resolver, at: At, raw: RawStore, entry: string | null): StoreConfig {
   const path = resolveFile(resolver, [...at, 'path'], raw.path ?? claudeCodePath(resolver));
   switch (raw.format) {
+    case 'token-response':
+      return { format: raw.format, path, entry };
     case 'json':
       return { format: raw.format, path, pointers: pointersOf(raw.pointers) };
     case 'env':

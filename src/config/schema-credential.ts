@@ -18,7 +18,7 @@ const variable = (doc: string): z.ZodString =>
   text({ expected: 'a variable name of letters, digits and _', pattern: VARIABLE, doc });
 
 const pointer = (doc: string): z.ZodString =>
-  text({ expected: 'a JSON pointer such as "/tokens/access_token"', pattern: /^\//, doc });
+  text({ expected: 'a JSON pointer such as "/tokens/access_token"', pattern: /^\/(?:[^~]|~[01])*$/, doc });
 
 const storePath = (): z.ZodString => path({ doc: 'The file.' });
 const format = <const F extends string>(name: F, doc: string) => choice([name], { doc });
@@ -186,6 +186,11 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         doc: 'Where the token is delivered.',
         fallback: 'nowhere but socket and token file',
       }),
+      entry: text({
+        expected: 'the name of a member',
+        doc: 'The member of the store that is this credential, where one file of the format `token-response` holds several.',
+        fallback: 'the whole file',
+      }).optional(),
       tokenFile: flag({
         doc: 'Keep the bare token in `<runtime directory>/tokens/<name>`, readable by this user only.',
         fallback: 'true',

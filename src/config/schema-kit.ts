@@ -37,7 +37,7 @@ const remedyFor = (issue: RawIssue, fallback: string | undefined): string => {
 /** A number with bounds, optional; where it has a unit of time, other units are recognised and converted in the message. */
 export function number(row: NumberRow): z.ZodOptional<z.ZodNumber> {
   const whole = row.unit === 'count';
-  const kind = whole ? 'a whole number' : `a number of ${row.unit}`;
+  const kind = whole ? 'a whole number' : row.unit === 'per cent' ? 'a percentage' : `a number of ${row.unit}`;
   const bounds = `${row.min}–${row.max}`;
   const fallback = row.default === undefined ? undefined : String(row.default);
   const error = (issue: RawIssue): string =>

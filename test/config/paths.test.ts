@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { type Capture, runtimeDirectory, socketPath, stateDirectory } from '../../src/config/paths.ts';
+
+const captured = (env: Capture['env'], extra: Partial<Capture> = {}): Capture => ({
+  env,
+  home: '/home/me',
+  cwd: '/work',
+  platform: 'linux',
+  uid: 1000,
+  machineId: 'a-machine',
+  ...extra,
+});
+
+describe('the order of places', () => {
+  test('of the state directory', () => {
+    const env = { STATE_DIRECTORY: '/var/lib/one:/var/lib/two', XDG_STATE_HOME: '/xdg' };
+    expect(stateDirectory('/configured', captured(env))).toBe('/configured');
+    expect(stateDirectory(undefined, captured(env))).toBe('/var/lib/one');
+    expect(stateDirectory(undefined, captured({ XDG_STATE_HOME: '/xdg' }))).toBe('/xdg/freshd');
+    expect(stateDirectory(undefined, captured({ XDG_STATE_HOME: 'not/absolute' }))).toBe(
+      '/home/me/.local/state/freshd',
+    );
+    expect(stateDirectory(undefined, captured({}, { uid: 0 }))).toBe('/var/lib/freshd');
+    expect(stateDirectory(undefined, captured({}, { platform: 'darwin' }))).toBe(
+      '/home/me/Library/Application Support/freshd',
+    );
+  });
+
+  test('of the runtime directory', () => {
+    expect(runtimeDirectory('/state', captured({ RUNTIME_DIRECTORY: '/run/freshd', XDG_RUNTIME_DIR: '/xdg' }))).toBe(
+      '/run/freshd',
+    );
+    expect(runtimeDirectory('/state', captured({ XDG_RUNTIME_DIR: '/xdg' }))).toBe('/xdg/freshd');
+    expect(runtimeDirectory('/state', captured({}))).toBe('/state/run');
+  });
+
+  test('of the socket', () => {
+    const env = { FRESHD_SOCKET: 'env.sock', RUNTIME_DIRECTORY: '/run/freshd', XDG_RUNTIME_DIR: '/xdg' };
+    const place = (option: string | undefined, configured: string | undefined, given: Capture['env']): string =>
+      socketPath({ option, configured, stateDirectory: '/state' }, captured(given));
+    expect(place('~/option.sock', '/configured.sock', env)).toBe('/home/me/option.sock');
+    expect(place(undefined, '/configured.sock', env)).toBe('/work/env.sock');
+    expect(place(undefined, '/configured.sock', { ...env, FRESHD_SOCKET: '' })).toBe('/configured.sock');
+    expect(place(undefined, undefined, { ...env, FRESHD_SOCKET: '' })).toBe('/run/freshd/freshd.sock');
+    expect(place(undefined, undefined, { XDG_RUNTIME_DIR: '/xdg' })).toBe('/xdg/freshd/freshd.sock');
+    expect(place(undefined, undefined, {})).toBe('/state/freshd.sock');
+  });
+});

@@ -1,0 +1,15 @@
+/**
+ * Every generated document with its path in the repository.
+ *
+ * Rule: pure; generate-docs.ts writes what is returned here, and a test compares it with what is committed.
+ */
+import { configReference } from './config-reference.ts';
+import { configJsonSchema } from './config-schema.ts';
+
+/** @returns content by path relative to the repository; a new generated document is one more entry */
+export function generateAll(): ReadonlyMap<string, string> {
+  return new Map([
+    ['config.schema.json', configJsonSchema()],
+    ['docs/config.md', configReference()],
+  ]);
+}
