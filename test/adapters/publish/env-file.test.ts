@@ -13,7 +13,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createLastWritten } from '../../../src/adapters/publish/last-written.ts';
 import { epochMs } from '../../../src/core/token.ts';
@@ -313,11 +313,12 @@ describe('on a file system of its own', () => {
 
 /** Runs a script in mounts of its own, in which `$D` is an empty directory and `PUBLISH VALUE` prints `ok` or a code. */
 async function runInMounts(script: string): Promise<string> {
-  // The bundle asks for packages beside itself.
-  symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
   const program = await bundleProgram(
     directory,
-    `import { createEnvFilePublisher } from './adapters/publish/env-file.ts';
+    `import { createRequire } from 'node:module';
+     // A package that is CommonJS asks for it, also as a part of the bundle.
+     globalThis.require = createRequire(import.meta.url);
+     const { createEnvFilePublisher } = await import('./adapters/publish/env-file.ts');
      const [path, accessToken, way] = process.argv.slice(2);
      const publisher = createEnvFilePublisher({
        path, variable: 'TOKEN', metadata: false, followSymlink: false, write: way === 'in-place' ? way : 'atomic',
