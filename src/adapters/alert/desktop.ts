@@ -10,11 +10,9 @@ export interface DesktopSinkOptions {
   readonly platform: NodeJS.Platform;
   /** Of this process: tells whether there is a desktop session. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A notification is shown at once or not at all: a few seconds; a session that takes longer is locked up. */
   readonly timeoutMs: number;
 }
-
-/** A notification is shown at once or not at all; a session that takes longer is locked up. */
-export const DESKTOP_TIMEOUT_MS = 5_000;
 
 /** `send` throws PortError `no_desktop_session`, `sink_timed_out` or `sink_failed`. */
 export function createDesktopSink(options: DesktopSinkOptions): AlertSink {
