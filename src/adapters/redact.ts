@@ -13,16 +13,17 @@ export const REDACTED = '[redacted]';
 export function redact(text: string, secrets: readonly string[] = []): string {
   const known = secrets
     .filter((secret) => secret.length >= SECRET_CHARACTERS_MIN)
-    .flatMap((secret) => [secret, urlEncoded(secret), JSON.stringify(secret).slice(1, -1)])
+    .flatMap((secret) => [secret, ...urlEncoded(secret), JSON.stringify(secret).slice(1, -1)])
     // The longest first: a secret that begins with another one must not leave its rest behind.
     .sort((a, b) => b.length - a.length)
     .map(knownShape);
   return [...known, ...SHAPES].reduce((rest, shape) => rest.replace(shape, hide), text);
 }
 
-/** As `encodeURIComponent` writes it, which throws for half a surrogate pair; URLSearchParams replaces that. */
-function urlEncoded(secret: string): string {
-  return new URLSearchParams({ s: secret }).toString().slice(2);
+/** As forms and as paths write it. `encodeURIComponent` throws for half a surrogate pair; URLSearchParams replaces that. */
+function urlEncoded(secret: string): string[] {
+  const form = new URLSearchParams({ s: secret }).toString().slice(2);
+  return [form, form.replaceAll('+', '%20')];
 }
 
 /** Keeps what names the secret (`"refresh_token":`), and hides the rest. */
@@ -46,8 +47,12 @@ function escapeRegExp(text: string): string {
 const SHAPES: readonly RegExp[] = [
   // An Authorization header's value, also when quoted from a trace; not the words of "Bearer token expired".
   /\b((?:bearer|basic|dpop)\s+)(?=\S*\d|\S{16})[\w.~+/=-]{6,}/gi,
-  // `refresh_token=…`, `"client_secret": "…"`, `--password …`, `X-Api-Key: …`
-  /((?:token|secret|password|passwd|api[_-]?key|assertion|authorization|cookie)["']?\s*[=:]\s*["']?)(?!\[redacted\]|(?:bearer|basic|dpop)\s)[^\s"'&,;<>]{4,}/gi,
+  // `refresh_token=…`, `"client_secret": "…"`
+  /((?:token|secret|password|passwd|api[_-]?key|assertion|authorization|cookie)["']?\s*(?:=\s*["']?|:\s*["']))(?!\[redacted\]|(?:bearer|basic|dpop)\s)[^\s"'&,;<>]{4,}/gi,
+  // `X-Api-Key: …`
+  /((?:secret|password|passwd|api[_-]?key|cookie)\s*:\s*)(?!\[redacted\])[^\s"'&,;<>]{4,}/gi,
+  // `token: …`, which prose has too ("failed to refresh token: connection reset"): only what is no word.
+  /((?:token|assertion|authorization)\s*:\s*)(?!\[redacted\]|(?:bearer|basic|dpop)\s)(?=[^\s"']*\d|[^\s"']{20})[^\s"'&,;<>]{4,}/gi,
   // The password of a URL.
   /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/gi,
   // A JWT, or what is left of one: base64url of `{"`.
