@@ -1,0 +1,67 @@
+/**
+ * From arguments to an exit code: the quick way for `token` and `status`, commander for everything else.
+ *
+ * Rule: the quick way understands only what is entirely regular; help, mistakes and other commands are commander's.
+ */
+import { parseArgs } from 'node:util';
+import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, GLOBAL_OPTIONS } from './command.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+
+/** @returns the exit code; never throws, and never exits */
+export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
+  try {
+    const quick = await quickCommand(argv);
+    if (quick !== null) return await quick.spec.run(quick.args, io);
+    const { runProgram } = await import('./program.ts');
+    return await runProgram(argv, io);
+  } catch (error) {
+    if (error instanceof CommandError) {
+      io.complain(`freshd: ${error.message}`);
+      return error.exitCode;
+    }
+    io.complain(
+      `freshd: a bug: ${error instanceof Error ? (error.stack ?? error.message) : 'something was thrown that is no error'}`,
+    );
+    return EXIT.software;
+  }
+}
+
+/** These two are called by scripts, again and again; loading the framework would double their time. */
+const QUICK: Readonly<Record<string, () => Promise<{ command: CommandSpec }>>> = {
+  token: () => import('./commands/token.ts'),
+  status: () => import('./commands/status.ts'),
+};
+
+async function quickCommand(argv: readonly string[]): Promise<{ spec: CommandSpec; args: CommandArguments } | null> {
+  const at = commandIndex(argv);
+  const name = argv[at] ?? '';
+  const load = Object.hasOwn(QUICK, name) ? QUICK[name] : undefined;
+  if (load === undefined) return null;
+  const { command: spec } = await load();
+  const args = parse(argv.toSpliced(at, 1), spec);
+  return args === null ? null : { spec, args };
+}
+
+/** Position of the first word that is neither a global option nor its value. */
+function commandIndex(argv: readonly string[]): number {
+  let at = 0;
+  for (let word = argv[at]; word?.startsWith('--'); word = argv[at]) at += word.includes('=') ? 1 : 2;
+  return at;
+}
+
+function parse(words: string[], spec: CommandSpec): CommandArguments | null {
+  const options = Object.fromEntries(
+    [...spec.options, ...GLOBAL_OPTIONS].map(({ name, value }) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true });
+    const isRegular = positionals.length === 1 || (positionals.length === 0 && spec.argument === 'optional');
+    return isRegular ? { name: positionals[0], options: values } : null;
+  } catch {
+    // Commander says what is wrong with it, and how it should be.
+    return null;
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * `freshd check`: is the configuration sound, and is it wise?
+ *
+ * Rule: runs nothing and asks no daemon; problems end in 78, advice does not.
+ */
+import { loadConfig } from '../../config/load.ts';
+import { type CommandSpec, optionValue } from '../command.ts';
+import { EXIT } from '../exit-code.ts';
+import { paint } from '../format.ts';
+import { captureOf } from '../socket-place.ts';
+
+export const command: CommandSpec = {
+  name: 'check',
+  summary: 'check the configuration without running it',
+  argument: 'none',
+  options: [],
+  async run(args, io) {
+    const result = await loadConfig({
+      path: optionValue(args, 'config'),
+      socket: optionValue(args, 'socket'),
+      capture: captureOf(io),
+    });
+    if (!result.ok) {
+      for (const problem of result.problems) io.complain(problem);
+      return EXIT.configuration;
+    }
+    const { config, advice } = result;
+    io.write(`${config.path}: ${paint('valid', 'good', io.isColourful)}, ${count(config.credentials.length)}\n`);
+    for (const { code, message } of advice)
+      io.write(`${paint('advice', 'warning', io.isColourful)} ${code}: ${message}\n`);
+    return EXIT.ok;
+  },
+};
+
+const count = (credentials: number): string => (credentials === 1 ? '1 credential' : `${credentials} credentials`);

@@ -1,0 +1,21 @@
+/**
+ * `freshd run`: the daemon itself, in the foreground until it is told to stop.
+ *
+ * Rule: loads the daemon only here; nothing of it is known to the other commands.
+ */
+import { type CommandSpec, isSwitchedOn, optionValue } from '../command.ts';
+
+export const command: CommandSpec = {
+  name: 'run',
+  summary: 'run the daemon in the foreground',
+  argument: 'none',
+  options: [{ name: 'dry-run', summary: 'say what would be done, and do nothing' }],
+  async run(args) {
+    const { runDaemon } = await import('../../daemon/main.ts');
+    return await runDaemon({
+      configPath: optionValue(args, 'config'),
+      socketPath: optionValue(args, 'socket'),
+      dryRun: isSwitchedOn(args, 'dry-run'),
+    });
+  },
+};

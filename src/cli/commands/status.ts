@@ -1,0 +1,121 @@
+/**
+ * `freshd status [NAME]`: how the credentials are, what happens next, and what a person has to do.
+ *
+ * Rule: no secrets; `--json` prints the daemon's answer as it is, `--check` says it in the exit code.
+ */
+import { type CredentialBody, type CredentialDetailBody, type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import { call } from '../call.ts';
+import { type CommandIo, type CommandSpec, isSwitchedOn } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { type Cell, paint, table } from '../format.ts';
+import { type Health, healthOf, healthOfAll, TONES } from '../health.ts';
+import { credentialName } from '../name.ts';
+import { durationText, momentText } from '../time.ts';
+
+export const command: CommandSpec = {
+  name: 'status',
+  summary: 'show how the credentials are and what happens next',
+  argument: 'optional',
+  options: [
+    { name: 'json', summary: "the daemon's answer as JSON" },
+    { name: 'check', summary: 'exit 0 when usable, 1 when unusable, 2 when degraded or expiring' },
+  ],
+  async run(args, io) {
+    if (args.name !== undefined) {
+      const path = PATHS.credential(credentialName(args));
+      const one = await call<CredentialDetailBody>({ method: 'GET', path }, args, io);
+      io.write(isSwitchedOn(args, 'json') ? json(one) : detail(one, io));
+      return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOf(one)] : EXIT.ok;
+    }
+    const all = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
+    io.write(isSwitchedOn(args, 'json') ? json(all) : overview(all, io));
+    return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOfAll(all.credentials)] : EXIT.ok;
+  },
+};
+
+const CHECK_EXIT: Readonly<Record<Health, ExitCode>> = {
+  usable: EXIT.ok,
+  unusable: EXIT.failure,
+  degraded: EXIT.degraded,
+};
+
+const json = (body: object): string => `${JSON.stringify(body, null, 2)}\n`;
+
+function overview({ daemon, credentials }: CredentialsBody, io: CommandIo): string {
+  const upMs = io.nowMs() - Date.parse(daemon.started_at);
+  const head = `freshd ${daemon.version}, up ${durationText(upMs)}, ${daemon.config_path}\n`;
+  if (credentials.length === 0) return `${head}no credentials are configured\n`;
+  const rows: Cell[][] = [
+    ['CREDENTIAL', 'STATUS', 'EXPIRES', 'NEXT'].map((text) => ({ text, tone: 'quiet' })),
+    ...credentials.map((credential): Cell[] => [
+      { text: credential.credential },
+      { text: credential.status, tone: TONES[healthOf(credential)] },
+      { text: expiryText(credential, io) },
+      { text: nextText(credential, io) },
+    ]),
+  ];
+  const notes = credentials.flatMap((credential) =>
+    troubles(credential, io).map((trouble) => `${credential.credential}: ${trouble}\n`),
+  );
+  return `${head}\n${table(rows, io.isColourful)}${notes.length > 0 ? '\n' : ''}${notes.join('')}`;
+}
+
+function detail(credential: CredentialDetailBody, io: CommandIo): string {
+  const { last_attempt: attempt, publications } = credential;
+  const status = `${credential.status}${credential.refreshable ? '' : ', not refreshable'}${credential.durable ? '' : ', not durable'}`;
+  const rows: Cell[][] = [
+    ['credential', credential.credential],
+    ['status', status],
+    ['phase', credential.reason === null ? credential.phase : `${credential.phase} (${credential.reason})`],
+    ['expires', expiryText(credential, io)],
+    ['generation', credential.generation === null ? '-' : String(credential.generation)],
+    ['next', `${nextText(credential, io)}${credential.next.why === '' ? '' : `: ${credential.next.why}`}`],
+    ['last attempt', attempt === null ? '-' : `#${attempt.attempt} ${momentText(attempt.began_at, io.nowMs())}`],
+    [
+      'last success',
+      credential.last_succeeded_at === null ? '-' : momentText(credential.last_succeeded_at, io.nowMs()),
+    ],
+    ['failures', String(credential.failures)],
+  ].map(([label = '', text = '']): Cell[] => [
+    { text: label, tone: 'quiet' },
+    label === 'status' ? { text, tone: TONES[healthOf(credential)] } : { text },
+  ]);
+  const targets = publications.map((publication): Cell[] => [
+    { text: 'published', tone: 'quiet' },
+    {
+      text: `${publication.target}: ${publication.status}`,
+      tone: publication.status === 'failed' ? 'warning' : 'plain',
+    },
+  ]);
+  const notes = troubles(credential, io).map((trouble) => `\n${paint(trouble, 'warning', io.isColourful)}`);
+  return `${table([...rows, ...targets], io.isColourful)}${notes.join('')}${notes.length > 0 ? '\n' : ''}`;
+}
+
+/** What is wrong, each with what helps. */
+function troubles(credential: CredentialBody, io: CommandIo): string[] {
+  const { last_failure: failure, publications, fault, remedy, phase } = credential;
+  const lines: string[] = [];
+  if (fault !== null) lines.push(`a bug keeps the daemon from tending it (${fault}); the log has the record`);
+  if (failure !== null && credential.failures > 0) {
+    const what = failure.detail === null ? failure.code : `${failure.code}: ${failure.detail}`;
+    lines.push(`last failure ${momentText(failure.at, io.nowMs())}: ${what}`);
+  }
+  if (phase === 'reauthorization_required') lines.push(`needs a person (${credential.reason}): ${remedy}`);
+  if (phase === 'absent' && remedy !== null) lines.push(`holds no token: ${remedy}`);
+  if (!credential.durable)
+    lines.push('a new refresh token could not be stored yet; the daemon keeps it and tries again');
+  for (const { target, status, code, remedy: help } of publications) {
+    if (status === 'failed') lines.push(`${target} was not written (${code})${help === null ? '' : `: ${help}`}`);
+  }
+  return lines;
+}
+
+function expiryText({ expires_at, expiry_assumed, status }: CredentialBody, io: CommandIo): string {
+  if (expires_at === null) return status === 'none' ? '-' : 'never';
+  return `${expiry_assumed ? 'perhaps ' : ''}${momentText(expires_at, io.nowMs())}`;
+}
+
+function nextText({ next }: CredentialBody, io: CommandIo): string {
+  const what = next.what.replaceAll('_', ' ');
+  return next.at === null ? what : `${what} ${momentText(next.at, io.nowMs())}`;
+}

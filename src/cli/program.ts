@@ -1,0 +1,87 @@
+/**
+ * The whole command line on commander: help, usage errors, and every command.
+ *
+ * Rule: commands are data (`CommandSpec`); this file only tells commander about them and finds the one that was meant.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { type CommandArguments, type CommandIo, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from './command.ts';
+import { command as check } from './commands/check.ts';
+import { command as explain } from './commands/explain.ts';
+import { command as refresh } from './commands/refresh.ts';
+import { command as reload } from './commands/reload.ts';
+import { command as report } from './commands/report.ts';
+import { command as run } from './commands/run.ts';
+import { command as status } from './commands/status.ts';
+import { command as token } from './commands/token.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+
+const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, report, explain, check, reload];
+
+export async function runProgram(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const program = base(new Command('freshd'), io)
+    .description('keeps OAuth tokens fresh for programs that run while their owners sleep')
+    .version(version(), '-V, --version');
+  addOptions(program, GLOBAL_OPTIONS);
+  for (const spec of COMMANDS) {
+    program.addCommand(
+      subcommand(spec, io, async (args) => {
+        exitCode = await spec.run(args, io);
+      }),
+    );
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Help and version also come as errors, with exit code 0; commander has printed all there is to say.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+function subcommand(spec: CommandSpec, io: CommandIo, run: (args: CommandArguments) => Promise<void>): Command {
+  const command = base(new Command(spec.name), io).description(spec.summary);
+  if (spec.argument !== 'none') command.argument(spec.argument === 'required' ? '<NAME>' : '[NAME]');
+  addOptions(command, [...spec.options, ...GLOBAL_OPTIONS]);
+  return command.action(async (...actual: unknown[]) => {
+    const name = spec.argument === 'none' ? undefined : (actual[0] as string | undefined);
+    await run({ name, options: optionsOf(command) });
+  });
+}
+
+/** By the long names that the specifications use, not by the camel case that commander makes of them. */
+function optionsOf(command: Command): CommandArguments['options'] {
+  const values = command.optsWithGlobals();
+  // A global option stands before or after the command; the one beside the command is meant.
+  const own = command.opts();
+  return Object.fromEntries(
+    command.options.map((option) => {
+      const key = option.attributeName();
+      return [option.name(), own[key] ?? values[key]];
+    }),
+  );
+}
+
+function addOptions(command: Command, options: readonly OptionSpec[]): void {
+  for (const { name, value, summary } of options) {
+    command.option(value === undefined ? `--${name}` : `--${name} <${value}>`, summary);
+  }
+}
+
+function base(command: Command, io: CommandIo): Command {
+  return command
+    .exitOverride()
+    .allowExcessArguments(false)
+    .configureOutput({
+      writeOut: io.write,
+      writeErr: (text) => io.complain(text.trimEnd()),
+      outputError: (text, write) => write(text.replace(/^error: /, '')),
+    });
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

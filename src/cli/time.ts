@@ -1,0 +1,64 @@
+/**
+ * Time for people: durations as they are typed and shown, moments beside how far off they are.
+ *
+ * Rule: the only file of the command line that asks what time it is; everything else is given `nowMs`.
+ */
+
+export const systemNowMs = (): number => Date.now();
+
+/**
+ * Reads `30s`, `5m`, `1h30m`, `2d`, `1.5h`, or a bare number of seconds.
+ * @returns ms, or null when it is none of these
+ */
+export function parseDuration(text: string): number | null {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return null;
+  let totalMs = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+    totalMs += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return totalMs;
+}
+
+/** The two largest units: `41 min`, `30 min 22 s`, `7 h 12 min`, `3 d 4 h`. */
+export function durationText(durationMs: number): string {
+  const totalSeconds = Math.max(0, Math.round(durationMs / 1000));
+  const parts = SHOWN_UNITS.map(({ name, seconds }, index) => {
+    const larger = SHOWN_UNITS[index - 1]?.seconds ?? Number.POSITIVE_INFINITY;
+    return { name, amount: Math.floor((totalSeconds % larger) / seconds) };
+  });
+  const first = parts.findIndex((part) => part.amount > 0);
+  if (first === -1) return '0 s';
+  const shown = parts.slice(first, first + 2).filter((part) => part.amount > 0);
+  return shown.map((part) => `${part.amount} ${part.name}`).join(' ');
+}
+
+/** `in 41 min (14:22:03)`, `3 h ago (2026-11-21 23:10:44)`; local time, with the date when it is not today. */
+export function momentText(iso: string, nowMs: number): string {
+  const momentMs = Date.parse(iso);
+  const distance = durationText(Math.abs(momentMs - nowMs));
+  const relative = momentMs >= nowMs ? `in ${distance}` : `${distance} ago`;
+  return `${relative} (${clockText(momentMs, nowMs)})`;
+}
+
+function clockText(momentMs: number, nowMs: number): string {
+  const moment = new Date(momentMs);
+  const clock = [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(twoDigits).join(':');
+  const today = dateText(new Date(nowMs));
+  const date = dateText(moment);
+  return date === today ? clock : `${date} ${clock}`;
+}
+
+const dateText = (moment: Date): string =>
+  [moment.getFullYear(), twoDigits(moment.getMonth() + 1), twoDigits(moment.getDate())].join('-');
+
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const SHOWN_UNITS = [
+  { name: 'd', seconds: 86_400 },
+  { name: 'h', seconds: 3_600 },
+  { name: 'min', seconds: 60 },
+  { name: 's', seconds: 1 },
+] as const;
