@@ -4,7 +4,7 @@
  * The two tables are for everybody to extend, each row with its reason; what they allow and nobody uses is an error too.
  * `tidy/rules.ts` judges; the mutants at the end show that it can say no.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Allowance, FILE_LINES_SOFT, findings, linesOf, type Room, type Rule } from './tidy/rules.ts';
@@ -72,6 +72,7 @@ const ALLOWANCES: readonly Allowance[] = [
     word: 'setTimeout',
     reason: 'time limit of a command, and the grace before its end',
   },
+  { path: 'src/adapters/publish/sentinel.ts', word: 'Date', reason: 'writes the start of an outage as an ISO moment' },
   {
     path: 'src/adapters/refresh/timer.ts',
     word: 'setTimeout',
@@ -99,7 +100,7 @@ const ALLOWANCES: readonly Allowance[] = [
 const CHECKED_ROOTS = ['src', 'test', 'tools', 'bench', 'scripts', 'bin'];
 
 function checkedFiles(): readonly SourceFile[] {
-  return CHECKED_ROOTS.flatMap((root) =>
+  return CHECKED_ROOTS.filter((root) => existsSync(root)).flatMap((root) =>
     readdirSync(root, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && /\.(?:ts|js|mjs|sh)$/.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name).replaceAll('\\', '/'))
