@@ -8,7 +8,7 @@ import type { AttemptReason } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { Fingerprinter, TokenResponse, TokenSet } from '../core/token.ts';
-import { grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
+import { dateResponse, grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
 import { findingOf, identityOf, type ManagedCredential } from './credential.ts';
 import { fruitless, inDoubt, unsent } from './failures.ts';
 import type { ClockPort, LogPort, RunningProcess } from './ports.ts';
@@ -53,7 +53,8 @@ export async function runRefresh(run: Run, tools: RunTools): Promise<Event> {
 
 function answered(run: Run, response: TokenResponse, tools: RunTools): Event {
   const { credential, attempt } = run;
-  const reading = readTokenResponse(response, { receivedAt: tools.clock.now().wallMs, ...credential.reading });
+  const receivedAt = tools.clock.now().wallMs;
+  const reading = readTokenResponse(response, { receivedAt, ...credential.reading });
   if (!reading.ok) {
     const conclude = credential.policy.rotates ? inDoubt : fruitless;
     return failed(run, conclude(reading.code, reading.detail));
@@ -65,7 +66,8 @@ function answered(run: Run, response: TokenResponse, tools: RunTools): Event {
   if (grant === null) return failed(run, fruitless('no_access_token', 'the answer holds no token'));
   // An answer without an access token must not pass off the old one as new.
   const token = reading.tokens.accessToken === null ? null : grant.token;
-  return { type: 'refresh_succeeded', attempt, answer: { grant: { ...grant, token }, response } };
+  const dated = dateResponse(response, receivedAt);
+  return { type: 'refresh_succeeded', attempt, answer: { grant: { ...grant, token }, response: dated } };
 }
 
 /** The tool may still be writing when its command returns: the store is watched for a moment. */

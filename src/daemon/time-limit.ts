@@ -20,7 +20,10 @@ export async function within<T>(work: Promise<T>, limitMs: number): Promise<T | 
   }
 }
 
-/** Resolves after `delayMs`. */
-export async function pause(delayMs: number): Promise<void> {
-  await sleep(delayMs);
+/**
+ * Resolves after `delayMs`.
+ * @param options `keepsAlive`: whether the process waits for it (default) or may end before
+ */
+export async function pause(delayMs: number, options: { readonly keepsAlive?: boolean } = {}): Promise<void> {
+  await sleep(delayMs, undefined, { ref: options.keepsAlive ?? true });
 }

@@ -22,7 +22,8 @@ import {
 } from './fakes.ts';
 
 const EXPECTED = fingerprint('refresh-1');
-const NEXT = { access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 3_600 };
+const OBTAINED_AT = '2026-11-01T00:00:00.000Z';
+const NEXT = { access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 3_600, obtained_at: OBTAINED_AT };
 
 function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof managed>[2]; slots?: number } = {}) {
   const clock = manualClock();

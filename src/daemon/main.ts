@@ -1,0 +1,249 @@
+/**
+ * The composition root: from a configuration file to a running daemon, and back to an exit code.
+ *
+ * Rule: order is everything here. Nothing of a credential is read before the daemon's lock is held; nobody can connect
+ * before the first tokens are published; whatever is taken is given back in reverse.
+ */
+import { createHmac, randomUUID } from 'node:crypto';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createAttemptJournal } from '../adapters/attempt-journal.ts';
+import { loadFingerprinter } from '../adapters/fingerprint.ts';
+import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
+import { createLog, type Log } from '../adapters/log.ts';
+import { createMemory } from '../adapters/memory-file.ts';
+import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
+import { createSentinel } from '../adapters/publish/sentinel.ts';
+import { createAlarm, systemClock } from '../adapters/system-clock.ts';
+import { sweepStaleTemps } from '../adapters/temp-path.ts';
+import { startApiServer } from '../api/server.ts';
+import type { Config, CredentialConfig } from '../config/config.ts';
+import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
+import type { Fingerprint } from '../core/token.ts';
+import { describeBug } from './bug.ts';
+import type { ManagedCredential } from './credential.ts';
+import { createDaemon, type Daemon } from './daemon.ts';
+import { brokenCredential, buildCredential, buildSinks, publishedVariables, type Site } from './parts.ts';
+import { PortError } from './ports.ts';
+import { createReconfigure } from './reconfigure.ts';
+import { rehearse } from './rehearse.ts';
+import { pause } from './time-limit.ts';
+
+/** As in sysexits.h: clean stop, bug, not now (another one runs), configuration. */
+export type DaemonExit = 0 | 70 | 75 | 78;
+
+export interface RunOptions {
+  /** `--config` */
+  readonly configPath?: string | undefined;
+  /** `--socket` */
+  readonly socketPath?: string | undefined;
+  readonly dryRun: boolean;
+}
+
+type Loaded = Extract<LoadResult, { ok: true }>;
+type Started = ReturnType<typeof captureEnvironment>;
+
+/** Runs the daemon until a signal ends it. Says on standard error why it does not start. */
+export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
+  // Tokens, spools and sockets: nothing that is made here is for others, whatever the shell said.
+  process.umask(0o077);
+  const capture = captureEnvironment();
+  const load = () => loadConfig({ path: options.configPath, socket: options.socketPath, capture });
+  const loaded = await load();
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) complain(problem);
+    return 78;
+  }
+  try {
+    if (options.dryRun) return await rehearseAll(loaded.config, capture);
+    return await serve(loaded, { load, capture });
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    complain(error.message);
+    return NOT_NOW_CODES.has(error.code) ? 75 : 78;
+  }
+}
+
+async function serve(
+  { config, advice }: Loaded,
+  { load, capture }: { load: () => Promise<LoadResult>; capture: Started },
+): Promise<DaemonExit> {
+  await ensurePrivateDirectory(config.stateDirectory);
+  const lock = await acquireDaemonLock(config.stateDirectory);
+  try {
+    const log = createLog({ ...config.log, pretty: capture.env.FRESHD_LOG === 'pretty' && config.log.file === null });
+    const end = listenToSignals(log);
+    const fingerprint = await loadFingerprinter(config.stateDirectory);
+    const spoolDirectory = join(config.stateDirectory, 'spool');
+    const siteOf = (present: Config): Site => ({
+      config: present,
+      environment: capture.env,
+      platform: capture.platform,
+      fingerprint,
+      clock: systemClock,
+      log,
+      spoolDirectory,
+    });
+    for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
+    const daemon = await assemble(config, { siteOf, load, log });
+    end.control(daemon);
+    await Promise.race([daemon.start(), end.asked]);
+    const server = await startApiServer({ daemon, socketPath: config.socketPath, log });
+    log.write('info', 'ready', { pid: process.pid, config: config.path, socket: config.socketPath });
+    await end.asked;
+    // Readers are served to the end: what is finished in these seconds is what they wait for.
+    await daemon.stop();
+    await server.close();
+    log.write('info', 'stopped', { pid: process.pid });
+    return 0;
+  } finally {
+    await lock.release();
+    // A file system or a program that hangs must not keep a daemon alive that has nothing left to do.
+    void pause(LINGER_MS_MAX, { keepsAlive: false }).then(() => process.exit());
+  }
+}
+
+async function assemble(
+  config: Config,
+  { siteOf, load, log }: { siteOf: (config: Config) => Site; load: () => Promise<LoadResult>; log: Log },
+): Promise<Daemon> {
+  const { stateDirectory, runtimeDirectory } = config;
+  const [memoryDirectory, journalDirectory] = [join(stateDirectory, 'credentials'), join(stateDirectory, 'journal')];
+  for (const directory of [runtimeDirectory, memoryDirectory, journalDirectory])
+    await ensurePrivateDirectory(directory);
+  for (const directory of [stateDirectory, memoryDirectory, journalDirectory]) await sweepStaleTemps(directory);
+  const sentinel = createSentinel(join(runtimeDirectory, 'down'));
+  await sentinel.sweep(config.credentials.map(({ name }) => name));
+  const site = siteOf(config);
+  const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
+  let watching = watchConfiguration(config, () => daemon);
+  const daemon: Daemon = createDaemon({
+    version: packageVersion(),
+    configPath: config.path,
+    clock: systemClock,
+    alarm: createAlarm(),
+    log,
+    journal: createAttemptJournal(journalDirectory),
+    memory: createMemory(memoryDirectory, ({ credential, code, setAsidePath }) =>
+      log.write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
+    ),
+    sentinel,
+    fingerprint: site.fingerprint,
+    createRunId: randomUUID,
+    bootId: await bootId(),
+    credentials,
+    settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
+    readConfiguration: createReconfigure({
+      load,
+      config,
+      credentials,
+      buildCredential: (credential, next) => buildCredential(credential, siteOf(next)),
+      buildSinks: (next) => buildSinks(siteOf(next)),
+      sharedBy: publishedVariables,
+      onApplied: (next) => {
+        log.setLevel(next.log.level);
+        watching.end();
+        watching = watchConfiguration(next, () => daemon);
+      },
+    }),
+  });
+  return daemon;
+}
+
+/** A credential that cannot be built must not keep the others from starting. */
+function buildOrBreak(credential: CredentialConfig, site: Site): ManagedCredential {
+  try {
+    return buildCredential(credential, site);
+  } catch (error) {
+    const { name } = credential;
+    if (error instanceof PortError) {
+      site.log.write('error', 'credential_not_built', { credential: name, code: error.code, detail: error.message });
+      return brokenCredential(credential, error.message);
+    }
+    site.log.write('error', 'internal_error', { credential: name, during: 'build', ...describeBug(error) });
+    return brokenCredential(credential, 'internal_error: see the log');
+  }
+}
+
+/** SIGTERM and SIGINT end, a second one ends at once; SIGHUP reloads; a bug is logged and ends the process. */
+function listenToSignals(log: Log): { readonly asked: Promise<void>; control(daemon: Daemon): void } {
+  let daemon: Daemon | null = null;
+  let isAsked = false;
+  let resolveAsked: () => void;
+  const asked = new Promise<void>((resolve) => {
+    resolveAsked = resolve;
+  });
+  const onEnd = (signal: string) => {
+    log.write('info', isAsked ? 'stopping_at_once' : 'stopping', { signal });
+    if (isAsked) daemon?.cancelRuns();
+    isAsked = true;
+    resolveAsked();
+  };
+  process.on('SIGTERM', onEnd);
+  process.on('SIGINT', onEnd);
+  process.on('SIGHUP', () => void daemon?.reload());
+  // Without a listener this signal opens Node's inspector, and with it every token, to whoever may connect.
+  process.on('SIGUSR1', () => log.write('info', 'signal_ignored', { signal: 'SIGUSR1' }));
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.write('error', 'crashed', { cause: event, ...describeBug(error) });
+      process.exit(70);
+    });
+  }
+  return {
+    asked,
+    control: (running) => {
+      daemon = running;
+    },
+  };
+}
+
+/** Opt-in (`reloadOnChange`): polled, because editors replace the file and network mounts send no events. */
+function watchConfiguration({ path, reloadOnChange }: Config, daemon: () => Daemon): { end(): void } {
+  const reload = () => void daemon().reload();
+  if (reloadOnChange) watchFile(path, { interval: CONFIG_LOOK_MS, persistent: false }, reload);
+  return { end: () => unwatchFile(path, reload) };
+}
+
+async function rehearseAll(config: Config, capture: Started): Promise<DaemonExit> {
+  const log = { write: () => undefined };
+  // Only compared within this process: no key has to be kept for it.
+  const key = randomUUID();
+  const fingerprint = (secret: string) => createHmac('sha256', key).update(secret).digest('base64url') as Fingerprint;
+  // No directory: nothing is spooled, and what lies in the real one is the daemon's.
+  const spoolDirectory = join(config.stateDirectory, 'no-spool');
+  const { env: environment, platform } = capture;
+  const site: Site = { config, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory };
+  const lines = [`dry run of ${config.path}: nothing is written, nothing is started`];
+  for (const credential of config.credentials) {
+    const rehearsed = await rehearse(buildOrBreak(credential, site), { now: systemClock.now, fingerprint });
+    lines.push('', ...rehearsed);
+  }
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+function complain(message: string): void {
+  process.stderr.write(`freshd: ${message}\n`);
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return String(version);
+}
+
+/** Null where the system does not say which boot this is. */
+async function bootId(): Promise<string | null> {
+  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
+  return text?.trim() ?? null;
+}
+
+/** Somebody else is there; the same start may succeed later. */
+const NOT_NOW_CODES: ReadonlySet<string> = new Set(['already_running', 'socket_in_use']);
+
+// Half a second of a person's patience, as often as a watched file is looked at by most tools.
+const CONFIG_LOOK_MS = 2_000;
+
+// Everything of ours has ended by then; what is left belongs to the system.
+const LINGER_MS_MAX = 1_000;

@@ -1,0 +1,168 @@
+/**
+ * Builds what belongs to one credential, and the alert sinks, from the resolved configuration.
+ *
+ * Rule: beside main.ts the only file of the daemon that knows adapters; it chooses and connects, and decides nothing else.
+ */
+import { join } from 'node:path';
+import { createCommandSink } from '../adapters/alert/command.ts';
+import { createDesktopSink } from '../adapters/alert/desktop.ts';
+import { createLogSink } from '../adapters/alert/log.ts';
+import { createSlackSink } from '../adapters/alert/slack.ts';
+import { createWebhookSink } from '../adapters/alert/webhook.ts';
+import { createEnvFilePublisher } from '../adapters/publish/env-file.ts';
+import { createHookPublisher } from '../adapters/publish/hook.ts';
+import { createLastWritten } from '../adapters/publish/last-written.ts';
+import { createTokenFilePublisher } from '../adapters/publish/token-file.ts';
+import { createCommandRefresh } from '../adapters/refresh/command.ts';
+import { childEnvironment } from '../adapters/refresh/environment.ts';
+import { createStore } from '../adapters/stores/registry.ts';
+import type { Config, CredentialConfig, PublishConfig, SinkConfig } from '../config/config.ts';
+import { storeDefaults } from '../core/store-format.ts';
+import type { Fingerprinter } from '../core/token.ts';
+import type { ManagedCredential } from './credential.ts';
+import type { AlertSink, ClockPort, LogPort, PublisherPort, RefreshPort, StorePort } from './ports.ts';
+
+/** Where a daemon works: its directories, and what it was started with. */
+export interface Site {
+  readonly config: Config;
+  /** Captured at start, and used again by every reload. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  readonly fingerprint: Fingerprinter;
+  readonly clock: ClockPort;
+  readonly log: LogPort;
+  /** Output of the runs under way. */
+  readonly spoolDirectory: string;
+}
+
+/** @throws PortError when the configuration names what cannot be built */
+export function buildCredential(credential: CredentialConfig, site: Site): ManagedCredential {
+  const reading = { expires: credential.expires, expiresInDefaultMs: credential.expiresInDefaultMs };
+  const lockDirectory = join(site.config.runtimeDirectory, 'locks');
+  const now = () => site.clock.now().wallMs;
+  const store =
+    credential.store.format === 'static'
+      ? createStore(credential.store)
+      : createStore({ ...credential.store, ...reading, lockDirectory, now });
+  const parts = {
+    store,
+    refresh: buildRefresh(credential, site),
+    publishers: buildPublishers(credential, site),
+    remedy: remedyOf(credential, store),
+  };
+  return { name: credential.name, policy: credential.policy, parts, reading };
+}
+
+/** Stands in for a credential whose parts could not be built: it is broken, says why, and harms nobody else (row D1). */
+export function brokenCredential({ name, policy }: CredentialConfig, why: string): ManagedCredential {
+  const reading = { kind: 'broken', detail: why } as const;
+  const store: StorePort = {
+    path: null,
+    read: async () => reading,
+    readIfChanged: async () => ({ kind: 'unchanged' }),
+    write: async () => ({ committed: false, found: reading }),
+    lock: async () => async () => undefined,
+  };
+  const remedy = 'correct its configuration as the log says, then: freshd reload';
+  const parts = { store, refresh: null, publishers: [], remedy };
+  return { name, policy, parts, reading: { expires: { kind: 'as_stated' }, expiresInDefaultMs: 0 } };
+}
+
+/** Variables that somebody publishes: inherited by a tool, such a one would be used instead of the store. */
+export function publishedVariables({ credentials }: Config): readonly string[] {
+  const variables = credentials.flatMap(({ publish }) =>
+    publish.flatMap((target) => (target.type === 'envFile' ? [target.variable] : [])),
+  );
+  return [...new Set(variables)].sort();
+}
+
+function buildRefresh({ refresh, policy }: CredentialConfig, site: Site): RefreshPort | null {
+  if (refresh === null || refresh.kind === 'follow') return null;
+  return createCommandRefresh({
+    argv: refresh.argv,
+    cwd: refresh.cwd,
+    result: refresh.result,
+    input: refresh.input,
+    timeoutMs: policy.refreshTimeoutMs,
+    killGraceMs: policy.killGraceMs,
+    rotates: policy.rotates,
+    environment: environmentFor(site, refresh.environment),
+    spoolDirectory: site.spoolDirectory,
+    log: site.log.write,
+  });
+}
+
+function environmentFor(site: Site, routed: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return childEnvironment(site.environment, routed, { withhold: publishedVariables(site.config) });
+}
+
+function buildPublishers({ name, publish, tokenFile, policy }: CredentialConfig, site: Site): PublisherPort[] {
+  const tokenFilePath = join(site.config.runtimeDirectory, 'tokens', name);
+  return [
+    ...(tokenFile ? [createTokenFilePublisher({ path: tokenFilePath })] : []),
+    ...publish.map((target, position) =>
+      target.type === 'envFile'
+        ? buildEnvFile(target, name, site)
+        : createHookPublisher({
+            argv: target.argv,
+            cwd: target.cwd,
+            credential: name,
+            position,
+            timeoutMs: target.timeoutMs,
+            killGraceMs: policy.killGraceMs,
+            environment: environmentFor(site),
+          }),
+    ),
+  ];
+}
+
+function buildEnvFile(
+  target: Extract<PublishConfig, { type: 'envFile' }>,
+  credential: string,
+  { config, fingerprint, log }: Site,
+): PublisherPort {
+  const { path, variable, metadata, followSymlink, write } = target;
+  const directory = join(config.stateDirectory, 'published');
+  return createEnvFilePublisher({
+    path,
+    variable,
+    metadata,
+    followSymlink,
+    write,
+    fingerprint,
+    lastWritten: createLastWritten(directory, `envFile:${path}#${variable}`),
+    onNotice: (code, fields) => log.write('warn', code, { credential, ...fields }),
+  });
+}
+
+export function buildSinks(site: Site): readonly AlertSink[] {
+  return site.config.alerts.sinks.map((sink) => buildSink(sink, site));
+}
+
+function buildSink(sink: SinkConfig, site: Site): AlertSink {
+  switch (sink.type) {
+    case 'log':
+      return createLogSink(site.log);
+    case 'desktop':
+      return createDesktopSink({ platform: site.platform, environment: site.environment, timeoutMs: sink.timeoutMs });
+    case 'command':
+      return createCommandSink({
+        argv: sink.argv,
+        cwd: sink.cwd,
+        environment: environmentFor(site),
+        timeoutMs: sink.timeoutMs,
+      });
+    case 'webhook':
+      return createWebhookSink({ url: sink.url, timeoutMs: sink.timeoutMs });
+    case 'slack':
+      return createSlackSink({ url: sink.url, timeoutMs: sink.timeoutMs });
+  }
+}
+
+/** What a person does when nothing here can: the exact command where one is known, else the place. */
+function remedyOf({ name, store }: CredentialConfig, { path }: StorePort): string {
+  const { loginRemedy } = storeDefaults(store.format);
+  if (loginRemedy !== null) return loginRemedy;
+  if (path === null) return `give credentials.${name}.static a working value, then restart freshd`;
+  return `log in again, so that ${path} holds a new token; freshd notices by itself`;
+}

@@ -1,0 +1,87 @@
+/**
+ * Reads the configuration again and builds everything that a reload needs, before any of it is applied.
+ *
+ * Rule: all or nothing. What was read is kept as the present configuration only when the daemon has taken it over.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Config, CredentialConfig } from '../config/config.ts';
+import type { LoadResult } from '../config/load.ts';
+import { planReload } from '../config/reload.ts';
+import type { ManagedCredential } from './credential.ts';
+import type { Reloading } from './daemon.ts';
+import { type AlertSink, PortError } from './ports.ts';
+
+export interface ReconfigureOptions {
+  readonly load: () => Promise<LoadResult>;
+  /** As they run now; `config` is where they came from. */
+  readonly config: Config;
+  readonly credentials: readonly ManagedCredential[];
+  /** @throws PortError when it cannot be built */
+  readonly buildCredential: (credential: CredentialConfig, config: Config) => ManagedCredential;
+  /** @throws PortError when one cannot be built */
+  readonly buildSinks: (config: Config) => readonly AlertSink[];
+  /** What the tools of all credentials have to share: when it differs, every credential is built anew. */
+  readonly sharedBy: (config: Config) => unknown;
+  /** Called once the new configuration is in force. */
+  readonly onApplied: (config: Config) => void;
+}
+
+export function createReconfigure(options: ReconfigureOptions): () => Promise<Reloading> {
+  let config = options.config;
+  let running = new Map(options.credentials.map((credential) => [credential.name, credential]));
+
+  return async () => {
+    const loaded = await options.load();
+    if (!loaded.ok) return loaded;
+    const next = loaded.config;
+    const plan = planReload(config, next);
+    const refused = [...plan.refused, ...fixedLog(config, next)];
+    if (refused.length > 0) return { ok: false, problems: refused };
+    try {
+      return { ok: true, ...build(plan, next) };
+    } catch (error) {
+      if (error instanceof PortError) return { ok: false, problems: [error.message] };
+      throw error;
+    }
+  };
+
+  function build(plan: ReturnType<typeof planReload>, next: Config) {
+    const isAllNew = !isDeepStrictEqual(options.sharedBy(config), options.sharedBy(next));
+    const policyOnly = new Set(plan.changed.filter((change) => change.policyOnly).map(({ name }) => name));
+    const changedNames = new Set(plan.changed.map(({ name }) => name));
+    const addedNames = new Set(plan.added);
+    const added: ManagedCredential[] = [];
+    const changed: ManagedCredential[] = [];
+    for (const credential of next.credentials) {
+      const { name, policy } = credential;
+      const former = running.get(name);
+      if (addedNames.has(name)) added.push(options.buildCredential(credential, next));
+      else if (former !== undefined && policyOnly.has(name) && !isAllNew && hasSameRuns(former, credential)) {
+        changed.push({ ...former, policy });
+      } else if (isAllNew || changedNames.has(name)) changed.push(options.buildCredential(credential, next));
+    }
+    const settings = { sinks: options.buildSinks(next), maxConcurrentRefreshes: next.maxConcurrentRefreshes };
+    const applied = () => {
+      config = next;
+      for (const name of plan.removed) running.delete(name);
+      running = new Map([...running, ...[...added, ...changed].map((one) => [one.name, one] as const)]);
+      options.onApplied(next);
+    };
+    return { added, changed, removed: plan.removed, settings, applied };
+  }
+}
+
+/** A refresher is built with these limits. */
+function hasSameRuns({ policy: before }: ManagedCredential, { policy: after }: CredentialConfig): boolean {
+  return (
+    before.refreshTimeoutMs === after.refreshTimeoutMs &&
+    before.killGraceMs === after.killGraceMs &&
+    before.rotates === after.rotates
+  );
+}
+
+function fixedLog(old: Config, next: Config): readonly string[] {
+  if (old.log.file === next.log.file) return [];
+  const place = (file: string | null) => file ?? 'standard output';
+  return [`log.file: expected ${place(old.log.file)}, got ${place(next.log.file)}; restart freshd to move it`];
+}

@@ -1,0 +1,72 @@
+/**
+ * `--dry-run`: says for each credential what the daemon would do with it, and when (row A18).
+ *
+ * Rule: reads stores and looks at programs; writes nothing, starts nothing, and knows no memory of former runs.
+ */
+import type { Effect } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import { explain } from '../core/explain.ts';
+import { step } from '../core/lifecycle.ts';
+import { initialState } from '../core/memory.ts';
+import type { Fingerprinter, Now } from '../core/token.ts';
+import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
+import { PortError } from './ports.ts';
+import { within } from './time-limit.ts';
+
+export interface RehearsalOptions {
+  readonly now: () => Now;
+  readonly fingerprint: Fingerprinter;
+}
+
+/** @returns lines for people about one credential; no secrets */
+export async function rehearse(credential: ManagedCredential, options: RehearsalOptions): Promise<readonly string[]> {
+  const { name, policy, parts } = credential;
+  const now = options.now();
+  const targets = parts.publishers.map(({ id }) => id);
+  const before = initialState({ name, policy, targets, memory: null }, now);
+  const event = await eventOf(credential, options);
+  if (event === 'timed_out') return [`${name}: its store does not answer; freshd would look again every minute`];
+  const { state, effects } = step(before, event, now);
+  const obstacle = (await parts.refresh?.obstacle()) ?? null;
+  const lines = [
+    ...effects.flatMap((effect) => wordsOf(effect) ?? []).map((words) => `would ${words}`),
+    ...(obstacle === null ? [] : [`cannot be refreshed: ${obstacle.code}${said(obstacle.detail)}`]),
+  ];
+  const [first = name, ...rest] = explain(state, now);
+  return [first, ...[...lines, ...rest].map((line) => `  ${line}`)];
+}
+
+async function eventOf({ parts }: ManagedCredential, options: RehearsalOptions): Promise<Event | 'timed_out'> {
+  try {
+    const reading = await within(parts.store.read(), READING_MS_MAX);
+    if (reading === 'timed_out') return reading;
+    const finding = findingOf(reading, options.fingerprint);
+    return finding.kind === 'grant' ? { type: 'token_loaded', grant: finding.grant } : lossOf(finding, null);
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    return { type: 'state_broken', reason: 'state_broken', detail: error.message, attempt: null };
+  }
+}
+
+/** Null for what is of no interest to a person. */
+function wordsOf(effect: Effect): string | null {
+  switch (effect.type) {
+    case 'begin_attempt':
+      return `refresh at once (${effect.reason})`;
+    case 'publish_token':
+      return `publish to ${effect.target}`;
+    case 'withdraw_token':
+      return `withdraw from ${effect.target} what freshd wrote there`;
+    case 'set_sentinel':
+      return effect.down === null ? null : `write the sentinel: ${effect.down.reason} (${effect.down.code})`;
+    case 'send_alert':
+      return `alert: ${effect.alert.kind}`;
+    default:
+      return null;
+  }
+}
+
+const said = (detail: string | null): string => (detail === null ? '' : `: ${detail}`);
+
+// As at a real start.
+const READING_MS_MAX = 10_000;
