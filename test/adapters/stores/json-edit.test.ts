@@ -58,7 +58,8 @@ describe('an edit of a JSON text', () => {
         (root, space, path, to) => {
           const text = JSON.stringify(root, null, space);
           const edited = editJson(text, [{ path, value: to ?? undefined }]);
-          expect(JSON.parse(edited)).toEqual(expected(root, path, to ?? undefined));
+          // Through JSON, which has no -0.
+          expect(JSON.parse(edited)).toEqual(JSON.parse(JSON.stringify(expected(root, path, to ?? undefined))));
         },
       ),
       { numRuns: 500 },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { createStore, type StoreOptions } from '../../../src/adapters/stores/registry.ts';
 import { type EpochMs, epochMs, type TokenSet } from '../../../src/core/token.ts';
+import type { ExpiresRule } from '../../../src/core/token-response.ts';
 import type { StorePort, StoreReading } from '../../../src/daemon/ports.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -37,7 +38,7 @@ export function storeIn<F extends 'token-response' | 'claude-code' | 'json' | 'e
 const COMMON = {
   now: () => epochMs(Date.now()),
   expiresInDefaultMs: HOUR_MS,
-  expires: { kind: 'as_stated' } as const,
+  expires: { kind: 'as_stated' } as ExpiresRule,
   patience: { settledMs: 5, everyMs: 5, forMs: 100 },
 };
 
