@@ -159,8 +159,12 @@ class CredentialDaemon implements Daemon {
       log.write('warn', 'memory_unreadable', { credential: name, ...describeBug(error) });
       return null;
     });
-    const event = await within(this.#firstReading(credential), FIRST_READING_MS_MAX);
-    if (event === 'timed_out') log.write('warn', 'store_check_hung', { credential: name, path: parts.store.path });
+    const reading = this.#firstReading(credential);
+    const event = await within(reading, FIRST_READING_MS_MAX);
+    if (event === 'timed_out') {
+      log.write('warn', 'store_check_hung', { credential: name, path: parts.store.path });
+      void reading.then((late) => this.dispatch(name, late));
+    }
     const targets = parts.publishers.map((publisher) => publisher.id);
     this.#engine.add(initialState({ name, policy, targets, memory }, clock.now()));
     this.#engine.dispatch(name, event === 'timed_out' ? { type: 'tick' } : event);

@@ -41,7 +41,11 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
     const event = await within(work, options.limitMs);
     if (event === 'timed_out') {
       hung.add(name);
-      void work.finally(() => hung.delete(name));
+      // What it finds in the end still counts: the store will not say it a second time.
+      void work.then((late) => {
+        hung.delete(name);
+        options.report(name, late);
+      });
       options.log.write('warn', 'store_check_hung', { credential: name, path: credential.parts.store.path });
     }
     options.report(name, event === 'timed_out' ? UNCHANGED : event);

@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import { step } from '../../src/core/lifecycle.ts';
+import { initialState } from '../../src/core/memory.ts';
+import type { CredentialState } from '../../src/core/state.ts';
+import { grantOf } from '../../src/core/token-response.ts';
+import { createObserver } from '../../src/daemon/observe.ts';
+import { fingerprint, keptLog, manualClock, policy, tokens } from './fakes.ts';
+
+/** Feeds events to the real core and gives back what was logged. */
+function observed(changes: Parameters<typeof policy>[0] = {}) {
+  const clock = manualClock();
+  const log = keptLog();
+  const observe = createObserver({ log, remedy: () => 'freshd login a' });
+  const targets = ['envFile:/x#T'];
+  let state: CredentialState = initialState({ name: 'a', policy: policy(changes), targets, memory: null }, clock.now());
+  const feed = (...events: Event[]) => {
+    for (const event of events) {
+      const now = clock.now();
+      const before = state;
+      state = step(before, event, now).state;
+      observe({ credential: 'a', event, before, after: state, now });
+    }
+  };
+  return { clock, log, feed, state: () => state };
+}
+
+const grant = grantOf(tokens(), fingerprint);
+if (grant === null) throw new Error('expected a grant');
+const LOADED: Event = { type: 'token_loaded', grant };
+
+const failure = (code: string, failureClass: 'transient' | 'terminal') =>
+  ({
+    class: failureClass,
+    code,
+    doubt: false,
+    unsent: false,
+    origin: 'server',
+    retryAfterMs: null,
+    detail: 'what was seen',
+  }) as const;
+
+test('A10, E4: one record per transition, and a stable name where retries stop', () => {
+  const { clock, log, feed, state } = observed();
+  feed(LOADED);
+  clock.pass(3_000_000);
+  feed({ type: 'tick' });
+  const { attempt } = state();
+  feed(
+    { type: 'attempt_recorded', attempt },
+    { type: 'refresh_failed', attempt, failure: failure('http_503', 'transient') },
+  );
+  clock.pass(300_000);
+  feed({ type: 'tick' });
+  const second = state().attempt;
+  feed(
+    { type: 'attempt_recorded', attempt: second },
+    { type: 'refresh_failed', attempt: second, failure: failure('invalid_grant', 'terminal') },
+  );
+  const transitions = log.records.filter(({ fields }) => 'from' in fields);
+  expect(
+    transitions.map(({ level, event, fields }) => [level, event, fields.from, fields.to, fields.attempt, fields.code]),
+  ).toEqual([
+    ['info', 'credential_fresh', 'absent', 'fresh', 0, null],
+    ['info', 'refresh_started', 'fresh', 'refreshing', 1, null],
+    ['warn', 'refresh_failed', 'refreshing', 'backing_off', 1, 'http_503'],
+    ['info', 'refresh_started', 'backing_off', 'refreshing', 2, 'http_503'],
+    ['warn', 'reauthorization_required', 'refreshing', 'reauthorization_required', 2, 'invalid_grant'],
+  ]);
+});
+
+test('D3: one WARN line says which credential, why, what takes its place, and what brings it back', () => {
+  const { log, feed } = observed();
+  feed({ type: 'state_broken', reason: 'state_broken', detail: 'expected JSON', attempt: null });
+  expect(log.records.filter(({ level }) => level === 'warn')).toMatchObject([
+    {
+      event: 'reauthorization_required',
+      fields: {
+        credential: 'a',
+        reason: 'state_broken',
+        code: 'state_broken',
+        instead: 'nothing',
+        remedy: 'freshd login a',
+      },
+    },
+  ]);
+});
+
+test('a publication that fails is logged once while it fails alike, and when it is good again', () => {
+  const { clock, log, feed, state } = observed();
+  feed(LOADED);
+  const target = 'envFile:/x#T';
+  const answer = (type: 'publish_failed' | 'publish_succeeded') => {
+    const revision = state().deliveries[0]?.revision ?? 0;
+    feed(
+      type === 'publish_failed'
+        ? { type, target, revision, code: 'disk_full', remedy: 'free space' }
+        : { type, target, revision },
+    );
+    clock.pass(70_000);
+    feed({ type: 'tick' });
+  };
+  answer('publish_failed');
+  answer('publish_failed');
+  answer('publish_succeeded');
+  const names = log.records.map(({ event }) => event).filter((event) => event.startsWith('publish'));
+  expect(names).toEqual(['publish_failed', 'publish_restored']);
+});
+
+test('a thousand reports of one rejection make one record, and its confirmation another', () => {
+  const { clock, log, feed, state } = observed();
+  feed(LOADED);
+  const generation = state().generation;
+  for (let peer = 0; peer < 1_000; peer += 1) feed({ type: 'rejection_reported', generation, peer: `p${peer}` });
+  clock.pass(6_000);
+  feed({ type: 'rejection_reported', generation, peer: 'p1' });
+  expect(log.of('token_rejected').map(({ fields }) => fields.confirmed)).toEqual([false, true]);
+});
+
+test('A10: no record holds a token', () => {
+  const { clock, log, feed } = observed();
+  feed(LOADED);
+  clock.pass(3_700_000);
+  feed({ type: 'tick' });
+  const text = JSON.stringify(log.records);
+  expect(text).not.toMatch(/access-1|refresh-1/);
+});

@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import { createStoreChecks } from '../../src/daemon/perform-store.ts';
+import { PortError } from '../../src/daemon/ports.ts';
+import {
+  deferred,
+  fakeRefresh,
+  fakeStore,
+  fingerprint,
+  keptLog,
+  managed,
+  manualClock,
+  stateOf,
+  tokens,
+  until,
+} from './fakes.ts';
+
+function build(options: { local?: boolean; attempting?: boolean } = {}) {
+  const clock = manualClock();
+  const store = fakeStore();
+  const refresh = fakeRefresh(() => ({ kind: 'stored' }));
+  const log = keptLog();
+  const events: Event[] = [];
+  const state = stateOf('a', clock);
+  const required = {
+    kind: 'reauthorization_required',
+    reason: 'config',
+    code: 'script_missing',
+    since: clock.now().wallMs,
+    latchedTo: null,
+    probeDue: null,
+    local: true,
+  } as const;
+  const check = createStoreChecks({
+    credential: () => managed('a', { store, refresh }),
+    state: () => (options.local === true ? { ...state, phase: required } : state),
+    isAttempting: () => options.attempting === true,
+    report: (_name, event) => events.push(event),
+    log,
+    fingerprint,
+    limitMs: 20,
+  });
+  return { check: () => check('a'), store, refresh, log, events };
+}
+
+test('E6: a store that changed is reported with what it holds, and not again while it stays so', async () => {
+  const { check, store, events } = build();
+  store.reading = { kind: 'tokens', tokens: tokens({ refreshToken: 'refresh-9' }) };
+  await check();
+  await check();
+  expect(events).toMatchObject([
+    { type: 'store_changed', attempt: null, grant: { fingerprint: fingerprint('refresh-9') } },
+    { type: 'store_unchanged', obstacle: null },
+  ]);
+});
+
+test('a file system that hangs says nothing about the store, and gets no second look until it answers', async () => {
+  const { check, store, events, log } = build();
+  const hang = deferred();
+  store.hang = hang.promise;
+  await check();
+  await check();
+  expect(events.map((event) => event.type)).toEqual(['store_unchanged', 'store_unchanged']);
+  expect(log.of('store_check_hung')).toHaveLength(1);
+  hang.resolve();
+  store.hang = null;
+  store.reading = { kind: 'tokens', tokens: tokens({ refreshToken: 'refresh-9' }) };
+  await until(() => events.length === 3);
+  expect(events.at(-1)).toMatchObject({ type: 'store_changed', grant: { fingerprint: fingerprint('refresh-9') } });
+  await check();
+  expect(events.at(-1)).toEqual({ type: 'store_unchanged', obstacle: null });
+});
+
+test('a store that nobody may read is broken, with the reason; a full table of descriptors is not', async () => {
+  const { check, store, events } = build();
+  store.trouble = new PortError('not permitted', { code: 'permission_denied', remedy: 'chmod' });
+  await check();
+  store.trouble = new PortError('too many', { code: 'too_many_files', remedy: 'raise' });
+  await check();
+  expect(events).toMatchObject([
+    { type: 'state_broken', reason: 'state_broken', detail: 'not permitted' },
+    { type: 'store_unchanged' },
+  ]);
+});
+
+test('D1: a parser that throws breaks its own credential, and its message is not repeated', async () => {
+  const { check, store, events, log } = build();
+  store.trouble = new SyntaxError('unexpected sk-secret-1234567');
+  await check();
+  expect(events).toMatchObject([{ type: 'state_broken', reason: 'state_broken' }]);
+  expect(JSON.stringify([events, log.records])).not.toContain('sk-secret');
+});
+
+test('F29: a local obstacle is looked at only where the credential waits for it to go', async () => {
+  const waiting = build({ local: true });
+  const idle = build();
+  for (const { store, refresh } of [waiting, idle]) {
+    await store.read();
+    refresh.blocker = {
+      class: 'config',
+      code: 'script_missing',
+      doubt: false,
+      unsent: true,
+      origin: 'local',
+      retryAfterMs: null,
+      detail: null,
+    };
+  }
+  await waiting.check();
+  await idle.check();
+  expect(waiting.events).toMatchObject([{ type: 'store_unchanged', obstacle: { code: 'script_missing' } }]);
+  expect(idle.events).toEqual([{ type: 'store_unchanged', obstacle: null }]);
+});
+
+test('during an attempt the store is left to the attempt, so that no change is swallowed', async () => {
+  const { check, store, events } = build({ attempting: true });
+  await check();
+  expect(events).toMatchObject([{ type: 'store_unchanged' }]);
+  expect((await store.readIfChanged()).kind).toBe('tokens');
+});
