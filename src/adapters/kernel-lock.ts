@@ -70,12 +70,17 @@ interface HeldFile {
 }
 
 async function lockFile(path: string, options: KernelLockOptions): Promise<HeldFile> {
-  // O_NONBLOCK: a FIFO in this place must not hang us.
+  if (process.platform === 'win32') {
+    const remedy = 'run the daemon on Linux, macOS or a BSD; clients run on Windows';
+    throw new PortError(`cannot lock ${path}: ${remedy}`, { code: 'lock_unsupported', remedy });
+  }
+  // O_NONBLOCK: a FIFO in this place must not hang us, and a held O_EXLOCK must be told, not waited for.
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  if (process.platform !== 'linux') return holding(await openExclusively(path, flags, options));
-  const handle = await open(path, flags, 0o600);
+  const linux = process.platform === 'linux';
+  const handle = linux ? await open(path, flags, 0o600) : await openExclusively(path, flags, options);
   try {
     await refuseUnlessFile(path, handle);
+    if (!linux) return holding(handle);
     if (await lockByFlock(handle.fd, path, options)) return holding(handle);
     return holding(handle, await lockByAbstractSocket(handle, path, options));
   } catch (error) {

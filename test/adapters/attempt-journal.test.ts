@@ -103,6 +103,9 @@ test('calls at once are taken in turn: the last one wins', async () => {
   const attempts = Array.from({ length: 10 }, (_, index) => index + 1);
   await Promise.all(attempts.map((attempt) => journal.write('mail', entry(attempt))));
   expect(await journal.read('mail')).toEqual(entry(10));
+  // Each took the slot that was the older one after the one before it: the sequence numbers are without gap or repeat.
+  const bytes = readFileSync(file);
+  expect([0, 1].map((slot) => Number(bytes.readBigUInt64BE(slot * SLOT_BYTES + 8))).sort()).toEqual([10, 9]);
 });
 
 test('an answer that does not fit is refused by name, without its content, and the old entry stays', async () => {
@@ -134,6 +137,25 @@ describe('damage', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('a very first write that tore reads as nothing: it was never answered, so nothing was sent', async () => {
+    await journal.write('mail', answered(1));
+    for (const page of [0, 100]) {
+      const bytes = Buffer.alloc(3 * SLOT_BYTES);
+      readFileSync(file).copy(bytes, page, page, 150);
+      writeFileSync(file, bytes);
+      expect(await journal.read('mail')).toBeNull();
+    }
+  });
+
+  test('a damaged sequence number does not make the older entry the newest', async () => {
+    await journal.write('mail', entry(1));
+    await journal.write('mail', answered(1));
+    const bytes = readFileSync(file);
+    bytes[8] = 1;
+    writeFileSync(file, bytes);
+    expect(await journal.read('mail')).toEqual(answered(1));
   });
 
   test('any corruption within one slot yields the old or the new entry, never a mix and never an error', async () => {
