@@ -4,7 +4,7 @@
  * Rule: facts only; what follows from them is decided by the caller. A file that is not there is a fact too.
  */
 import type { Stats } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** @returns null when nothing is there, or it cannot be looked at */
@@ -18,6 +18,33 @@ export async function realPathOf(path: string): Promise<string> {
   if (whole !== null) return whole;
   const folder = await orNull(realpath(dirname(path)));
   return folder === null ? path : join(folder, basename(path));
+}
+
+/**
+ * Where many files really are. One look at each folder says which of its files are links; thousands share a few folders.
+ * @returns real path by path
+ */
+export async function realPathsOf(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const folders = [...new Set(paths.map((path) => dirname(path)))];
+  const looks = await Promise.all(folders.map(async (folder) => [folder, await lookInto(folder)] as const));
+  const byFolder = new Map(looks);
+  const real = async (path: string): Promise<readonly [string, string]> => {
+    const look = byFolder.get(dirname(path)) ?? null;
+    // What is not there yet is where it will be.
+    if (look === null) return [path, path];
+    const isPlain = look.links?.has(basename(path)) === false;
+    return [path, isPlain ? join(look.realPath, basename(path)) : await realPathOf(path)];
+  };
+  return new Map(await Promise.all(paths.map(real)));
+}
+
+/** @returns null for a folder that is not there; `links` null for one that is not ours to list */
+async function lookInto(folder: string): Promise<{ realPath: string; links: ReadonlySet<string> | null } | null> {
+  const realPath = await orNull(realpath(folder));
+  if (realPath === null) return null;
+  const entries = await orNull(readdir(folder, { withFileTypes: true }));
+  const links = entries?.filter((entry) => entry.isSymbolicLink()).map((entry) => entry.name);
+  return { realPath, links: links === undefined ? null : new Set(links) };
 }
 
 /** A group of the owner's own number is by convention his alone; any other may hold strangers. */

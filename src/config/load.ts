@@ -11,7 +11,7 @@ import { type Advice, adviseOn } from './advice.ts';
 import { complain } from './complaint.ts';
 import type { Config } from './config.ts';
 import { comparedPaths, findDuplicates } from './duplicates.ts';
-import { errnoText, isReadableByOthers, realPathOf, statOrNull } from './file-facts.ts';
+import { errnoText, isReadableByOthers, realPathsOf, statOrNull } from './file-facts.ts';
 import { parseConfig } from './parse.ts';
 import { type Capture, configPlaces } from './paths.ts';
 import { resolveConfig } from './resolve.ts';
@@ -152,8 +152,4 @@ async function readSecret(path: string): Promise<FileSecret> {
   } catch (error) {
     return { ok: false, seen: errnoText(error), remedy: `create ${path}, readable by the user that runs freshd` };
   }
-}
-
-async function realPathsOf(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  return new Map(await Promise.all(paths.map(async (path) => [path, await realPathOf(path)] as const)));
 }
