@@ -10,8 +10,7 @@ import { PortError } from '../daemon/ports.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
 import { claimTempPath, releaseTempPath } from './temp-path.ts';
 
-// Part of every writer's vocabulary: who writes files needs these too.
-export { portErrorFrom } from './port-error.ts';
+// Who writes files atomically also has to sweep what a killed writer left.
 export { sweepStaleTemps } from './temp-path.ts';
 
 export interface AtomicWriteOptions {
