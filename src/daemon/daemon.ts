@@ -166,8 +166,8 @@ class CredentialDaemon implements Daemon {
       void reading.then((late) => this.dispatch(name, late));
     }
     const targets = parts.publishers.map((publisher) => publisher.id);
-    this.#engine.add(initialState({ name, policy, targets, memory }, clock.now()));
-    this.#engine.dispatch(name, event === 'timed_out' ? { type: 'tick' } : event);
+    const state = initialState({ name, policy, targets, memory }, clock.now());
+    this.#engine.add(state, event === 'timed_out' ? { type: 'tick' } : event);
   }
 
   async #firstReading({ name, parts }: ManagedCredential): Promise<Event> {

@@ -47,7 +47,8 @@ export interface Transition {
 export type StepListener = (credential: string, state: CredentialState) => void;
 
 export interface Engine {
-  add(state: CredentialState): void;
+  /** Takes a credential in with its first event, which settles its state and sets its first deadline. */
+  add(state: CredentialState, first: Event): void;
   /** Forgets the credential; later events for it are dropped. */
   remove(credential: string): void;
   names(): readonly string[];
@@ -83,11 +84,9 @@ class CredentialEngine implements Engine {
     this.#offsetMs = offsetOf(options.clock.now());
   }
 
-  add(state: CredentialState): void {
-    const now = this.#options.clock.now();
+  add(state: CredentialState, first: Event): void {
     this.#states.set(state.name, state);
-    this.#schedule(state, this.#options.nextDeadline(state, now), now);
-    if (!this.#draining) this.#arm();
+    this.dispatch(state.name, first);
   }
 
   remove(credential: string): void {

@@ -6,7 +6,9 @@ import type { Now } from '../../src/core/token.ts';
 import { createEngine, type Engine, type EngineOptions, type Transition } from '../../src/daemon/engine.ts';
 import { keptLog, manualAlarm, manualClock, stateOf } from './fakes.ts';
 
-/** An engine around a step that counts attempts; deadlines come from `delays`. */
+const TICK: Event = { type: 'tick' };
+
+/** An engine around a step that counts attempts, the first of which is its taking in; deadlines come from `delays`. */
 function build(options: Partial<EngineOptions> = {}) {
   const clock = manualClock();
   const alarm = manualAlarm();
@@ -29,20 +31,19 @@ function build(options: Partial<EngineOptions> = {}) {
     ...options,
   });
   const add = (...names: string[]) => {
-    for (const name of names) engine.add(stateOf(name, clock));
+    for (const name of names) engine.add(stateOf(name, clock), TICK);
+    for (const past of [steps, transitions, performed]) past.length = 0;
   };
   return { engine, clock, alarm, log, steps, transitions, performed, delays, add };
 }
-
-const TICK: Event = { type: 'tick' };
 
 test('the new state, its effects and its observation are there when dispatch returns', () => {
   const { engine, performed, transitions, add } = build();
   add('a');
   engine.dispatch('a', TICK);
-  expect(engine.state('a')?.attempt).toBe(1);
+  expect(engine.state('a')?.attempt).toBe(2);
   expect(performed).toEqual([['a', [{ type: 'reread_store' }]]]);
-  expect(transitions.map(({ before, after }) => [before.attempt, after.attempt])).toEqual([[0, 1]]);
+  expect(transitions.map(({ before, after }) => [before.attempt, after.attempt])).toEqual([[1, 2]]);
 });
 
 test('a dispatch from within a dispatch waits for its turn, and runs before the outer one returns', () => {
@@ -53,7 +54,7 @@ test('a dispatch from within a dispatch waits for its turn, and runs before the 
   built.engine.onStep((name, state) => {
     depth += 1;
     depthMax = Math.max(depthMax, depth);
-    if (name === 'a' && state.attempt === 1) built.engine.dispatch('b', TICK);
+    if (name === 'a' && state.attempt === 2) built.engine.dispatch('b', TICK);
     depth -= 1;
   });
   built.engine.dispatch('a', TICK);
@@ -139,12 +140,13 @@ test('D1: a throw from step is logged without its message, marks that credential
   };
   const { engine, clock, alarm, log, performed, add } = build({ step });
   add('bad', 'good');
+  log.records.length = 0;
   engine.dispatch('bad', TICK);
   engine.dispatch('good', TICK);
   expect(engine.fault('bad')).toBe('TypeError');
   expect(engine.fault('good')).toBeNull();
   expect(engine.state('bad')?.attempt).toBe(0);
-  expect(engine.state('good')?.attempt).toBe(1);
+  expect(engine.state('good')?.attempt).toBe(2);
   expect(performed.map(([name]) => name)).toEqual(['good']);
   const [record] = log.of('step_threw');
   expect(record).toMatchObject({ level: 'error', fields: { credential: 'bad', cause: 'tick', code: 'TypeError' } });
@@ -162,7 +164,7 @@ test.each([0, -5, Number.NaN, null])(
   'I9: a deadline of %s is reported as a bug, and neither spins nor sleeps for ever',
   (delayMs) => {
     const { engine, alarm, log, delays, add } = build({
-      nextDeadline: (state) => (state.attempt === 0 ? 1_000 : delayMs),
+      nextDeadline: (state) => (state.attempt === 1 ? 1_000 : delayMs),
     });
     delays.set('a', 1_000);
     add('a');
