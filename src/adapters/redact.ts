@@ -4,7 +4,7 @@
  * Rule: when in doubt, it goes. A message that lost a file name is a nuisance; one that kept a token is an incident.
  */
 
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /**
  * Removes secrets from text that a script, server or tool wrote.

@@ -39,7 +39,7 @@ export async function inspectProgram(program: ProgramName): Promise<InspectedPro
 }
 
 /** A local obstacle as a failure: re-checked without a request, and nothing was sent. */
-export function localObstacle(code: string, detail: string): Failure {
+function localObstacle(code: string, detail: string): Failure {
   return { class: 'config', code, doubt: false, unsent: true, origin: 'local', retryAfterMs: null, detail };
 }
 

@@ -23,8 +23,8 @@ export interface Spool {
   remove(): Promise<void>;
 }
 
-export const STDOUT_BYTES_MAX = 1024 * 1024;
-export const STDERR_BYTES_KEPT = 16 * 1024;
+const STDOUT_BYTES_MAX = 1024 * 1024;
+const STDERR_BYTES_KEPT = 16 * 1024;
 
 /**
  * Opens the spools of one run.
