@@ -27,16 +27,9 @@ export function createFileStore(options: FileStoreOptions, codec: StoreCodec): S
   const storeLock = createStoreLock(path, options.lockDirectory);
   let seen: Seen | null = null;
 
-  async function find(ownText?: string): Promise<Finding> {
+  async function find(ownText: string | null = null): Promise<Finding> {
     const wasThere = seen !== null && seen.digest !== null;
-    const finding = await readSettled({
-      path,
-      codec,
-      patience,
-      now,
-      wasThere,
-      ...(ownText !== undefined && { ownText }),
-    });
+    const finding = await readSettled({ path, codec, patience, now, wasThere, ownText });
     seen = remember(finding, now());
     return finding;
   }
@@ -48,27 +41,11 @@ export function createFileStore(options: FileStoreOptions, codec: StoreCodec): S
       if (finding.reading.kind === 'broken') throw notOverwritten(finding.reading.detail);
       const text = writable.merge(finding.text, response, now());
       refuseUnlessReadable(text, writable, { path, now: now() });
-      // A symlink's target is replaced, never the link.
-      if (text === finding.text || (await replace(finding, text))) {
+      if (text === finding.text || (await replace(path, finding, text))) {
         return { committed: true, found: (await find(text)).reading };
       }
     }
     throw changesAllTheTime(path);
-  }
-
-  /** @returns false when somebody else wrote meanwhile */
-  async function replace(finding: Finding, text: string): Promise<boolean> {
-    try {
-      await writeFileAtomic(await realPathOf(path), finding.byteOrderMark + text, {
-        modeWhenCreated: 0o600,
-        followSymlink: true,
-        unchanged: async () => finding.signature !== null && (await signatureAt(path)) === finding.signature,
-      });
-      return true;
-    } catch (error) {
-      if (error instanceof PortError && error.code === 'changed_meanwhile') return false;
-      throw error;
-    }
   }
 
   return {
@@ -94,6 +71,22 @@ export function createFileStore(options: FileStoreOptions, codec: StoreCodec): S
     },
     lock: (timeoutMs) => storeLock.acquire(timeoutMs),
   };
+}
+
+/** @returns false when somebody else wrote meanwhile */
+async function replace(path: string, finding: Finding, text: string): Promise<boolean> {
+  try {
+    // A symlink's target is replaced, never the link.
+    await writeFileAtomic(await realPathOf(path), finding.byteOrderMark + text, {
+      modeWhenCreated: 0o600,
+      followSymlink: true,
+      unchanged: async () => finding.signature !== null && (await signatureAt(path)) === finding.signature,
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof PortError && error.code === 'changed_meanwhile') return false;
+    throw error;
+  }
 }
 
 type StillExpected = Parameters<StorePort['write']>[1];

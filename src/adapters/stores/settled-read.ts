@@ -37,8 +37,8 @@ export interface SettledReadOptions {
   readonly now: () => EpochMs;
   /** Was there a file the last time? Then its absence may be that of the moment between remove and create. */
   readonly wasThere: boolean;
-  /** What we have just written ourselves needs no second look. */
-  readonly ownText?: string;
+  /** What we have just written ourselves, which needs no second look. */
+  readonly ownText: string | null;
 }
 
 /** @throws PortError for troubles of the machine (`too_many_files`, `io_error`) */
