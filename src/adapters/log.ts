@@ -7,6 +7,7 @@
 import { openSync } from 'node:fs';
 import { pino } from 'pino';
 import type { LogLevel, LogPort } from '../daemon/ports.ts';
+import { createLineWriter } from './line-writer.ts';
 import { portErrorFrom } from './port-error.ts';
 
 export interface LogOptions {
@@ -27,11 +28,8 @@ export interface Log extends LogPort {
  * @throws PortError by errno (`directory_missing`, `permission_denied`, …) when the file cannot be opened
  */
 export function createLog(options: LogOptions): Log {
-  const destination = pino.destination({
-    dest: options.file === null ? STDOUT : openLog(options.file),
-    // Asynchronous: a terminal or collector that stopped reading must not stop the refreshes. What is buffered is written at exit.
-    sync: false,
-    maxLength: BUFFER_BYTES_MAX,
+  const lines = createLineWriter(options.file === null ? STDOUT : openLog(options.file), (count) => {
+    logger.warn({ event: 'log_records_lost', count });
   });
   const logger = pino(
     {
@@ -40,22 +38,8 @@ export function createLog(options: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.pretty ? { write: (line: string) => destination.write(prettyLine(line)) } : destination,
+    { write: (json: string) => lines.write(options.pretty ? prettyLine(json) : json) },
   );
-  let lost = 0;
-  destination.on('drop', () => {
-    lost += 1;
-  });
-  // Nobody is left to tell. pino silences a closed pipe; after other errors (a full disk) the next record tries again.
-  destination.on('error', () => {
-    lost += 1;
-  });
-  destination.on('drain', () => {
-    if (lost === 0) return;
-    const count = lost;
-    lost = 0;
-    logger.warn({ event: 'log_records_lost', count });
-  });
   return {
     write(level, event, fields) {
       logger[level]({ event, ...scrubbed(fields) });
@@ -121,5 +105,3 @@ function prettyValue(value: unknown): string {
 const STDOUT = 1;
 // The longest text of an alert; longer strings are a server's page or a stack trace, which do not belong here.
 const FIELD_CHARACTERS_MAX = 512;
-// About 5,000 records: what a reader may fall behind before records are dropped and counted.
-const BUFFER_BYTES_MAX = 1024 * 1024;

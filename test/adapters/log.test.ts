@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { build, type PluginBuild } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createLog, type LogOptions } from '../../src/adapters/log.ts';
 import { PortError } from '../../src/daemon/ports.ts';
 
@@ -140,13 +142,13 @@ describe('lines for people', () => {
 
 describe('a log on standard output', () => {
   /** Logs `records` records to standard output, then says `alive` on standard error and stays until its standard input ends. */
-  async function startLogger(records: number) {
+  async function startLogger(records: number, options: { log?: string; output?: 'pipe' | number } = {}) {
     const entry = join(directory, 'logger.ts');
     const output = join(directory, 'logger.mjs');
     await writeFile(
       entry,
       `import { createLog } from ${JSON.stringify(resolve('src/adapters/log.ts'))};
-       const log = createLog({ level: 'info', file: null, pretty: false });
+       const log = createLog({ level: 'info', file: ${JSON.stringify(options.log ?? null)}, pretty: false });
        const write = (count) => { for (let n = 0; n < count; n += 1) log.write('info', 'tick', { n }); };
        write(${records});
        setImmediate(() => process.stderr.write('alive\\n'));
@@ -162,24 +164,50 @@ describe('a log on standard output', () => {
       logLevel: 'error',
       plugins: [{ name: 'pino-from-here', setup: externalPino }],
     });
-    return spawn(process.execPath, [output], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [output], { stdio: ['pipe', options.output ?? 'pipe', 'pipe'] });
+    const { stdin, stderr } = child;
+    if (stdin === null || stderr === null) throw new Error('both were asked for');
+    const stdout = child.stdout ?? new PassThrough();
+    return Object.assign(child, { stdin, stdout, stderr });
   }
 
-  test('what was logged before an exit is written', async () => {
-    const child = await startLogger(1000);
+  test('what was logged before an exit is written, also when that is more than a pipe holds', async () => {
+    const child = await startLogger(10_000);
     let text = '';
     child.stdout.on('data', (chunk) => {
       text += chunk;
     });
     child.stdin.end();
     expect(await once(child, 'close')).toEqual([0, null]);
-    expect(text.trimEnd().split('\n')).toHaveLength(1000);
+    expect(text.trimEnd().split('\n')).toHaveLength(10_000);
   });
+
+  test.each(['socket', 'pipe'] as const)(
+    'a reader of a %s that never reads does not keep the daemon from ending',
+    async (kind) => {
+      const child = await startLogger(30_000, { output: kind === 'pipe' ? await unreadPipe() : 'pipe' });
+      await once(child.stderr, 'data');
+      child.stdin.end();
+      expect(await once(child, 'exit')).toEqual([0, null]);
+    },
+  );
 
   test('a reader that goes away (EPIPE) does not end the daemon', async () => {
     const child = await startLogger(0);
     await once(child.stderr, 'data');
     child.stdout.destroy();
+    for (let round = 0; round < 3; round += 1) {
+      child.stdin.write('more\n');
+      await once(child.stderr, 'data');
+    }
+    child.stdin.end();
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test('F39: a full disk does not end the daemon', async (context) => {
+    if (!existsSync('/dev/full')) return context.skip('no /dev/full here');
+    const child = await startLogger(1, { log: '/dev/full' });
+    await once(child.stderr, 'data');
     for (let round = 0; round < 3; round += 1) {
       child.stdin.write('more\n');
       await once(child.stderr, 'data');
@@ -206,6 +234,15 @@ describe('a log on standard output', () => {
     expect(lost.count + records.filter((record) => record.event === 'tick').length).toBe(30_000);
   });
 });
+
+/** Both ends of a named pipe, open for as long as the test runs. */
+async function unreadPipe(): Promise<number> {
+  const path = join(directory, 'pipe');
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+  const handle = await open(path, 'r+');
+  onTestFinished(() => handle.close());
+  return handle.fd;
+}
 
 /** pino loads itself at run time; the bundle lies outside the checkout, so it needs the whole path. */
 function externalPino(builder: PluginBuild): void {
