@@ -93,6 +93,7 @@ export function breakDown(
   if (isSame) return state;
   const broken: CredentialState = {
     ...state,
+    wanted: null,
     phase: {
       kind: 'reauthorization_required',
       reason: why.reason,

@@ -129,7 +129,7 @@ function requireReauthorization(
     probeDue: isServerConfig ? after(now, state.policy.limits.probeIntervalMs) : null,
     local: why.reason === 'config' && why.failure.origin === 'local',
   };
-  return beginEpisode({ ...state, phase }, why.code, now);
+  return beginEpisode({ ...state, phase, wanted: null }, why.code, now);
 }
 
 export function refunded(state: CredentialState, now: Now): CredentialState {

@@ -6,7 +6,7 @@
  */
 
 import { after } from './schedule.ts';
-import type { CredentialState, Phase } from './state.ts';
+import type { CredentialState, HeldToken, Phase } from './state.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
 
@@ -22,6 +22,8 @@ export function applyJump(state: CredentialState, byMs: number, now: Now): Crede
   return {
     ...graced,
     phase: shifted(state.phase, earlier),
+    held: aged(state.held, earlier),
+    incoming: aged(state.incoming, earlier),
     lastBegan: earlierOrNull(state.lastBegan),
     notBefore: earlierOrNull(state.notBefore),
     bucket: { ...state.bucket, refilledAt: earlier(state.bucket.refilledAt) },
@@ -36,6 +38,12 @@ export function applyJump(state: CredentialState, byMs: number, now: Now): Crede
     unpersisted:
       state.unpersisted === null ? null : { ...state.unpersisted, retryDue: earlier(state.unpersisted.retryDue) },
   };
+}
+
+/** Slept through is lived through: a clock set back later must not give that life again. */
+function aged(held: HeldToken | null, earlier: (moment: MonotonicMs) => MonotonicMs): HeldToken | null {
+  if (held === null) return null;
+  return { ...held, receivedAt: { ...held.receivedAt, monotonicMs: earlier(held.receivedAt.monotonicMs) } };
 }
 
 function shifted(phase: Phase, earlier: (moment: MonotonicMs) => MonotonicMs): Phase {

@@ -114,7 +114,7 @@ function missing(state: CredentialState, detail: string, now: Now): CredentialSt
   if (state.policy.mintsWithoutGrant && state.held === null) {
     return state.phase.kind === 'absent' ? { ...state, phase: planned(state, now) } : state;
   }
-  const absent: CredentialState = { ...state, grant: null, phase: { kind: 'absent', detail } };
+  const absent: CredentialState = { ...state, grant: null, wanted: null, phase: { kind: 'absent', detail } };
   return state.policy.optional ? absent : beginEpisode(absent, 'token_missing', now);
 }
 
@@ -171,7 +171,7 @@ function requested(
 /** What follows from the state alone. Each part is idempotent; together they leave nothing due. */
 function settle(state: CredentialState, now: Now): Step {
   if (state.phase.kind === 'stopped') return only(state);
-  const parts = [settleHeld, settleLost, settlePolicy, settleStore, settleAttempt, settleDeliveries, settleSentinel];
+  const parts = [settleLost, settleHeld, settlePolicy, settleStore, settleAttempt, settleDeliveries, settleSentinel];
   let settled = only(state);
   for (const part of [...parts, settleAlerts, settleStop]) {
     const next = part(settled.state, now);
@@ -229,9 +229,10 @@ function settleStop(state: CredentialState): Step {
 export function nextDeadline(state: CredentialState, now: Now): number | null {
   if (state.phase.kind === 'stopped') return null;
   const moments: (MonotonicMs | number | null | undefined)[] = [
-    state.phase.kind === 'refreshing' ? state.phase.deadline : nextAttempt(state, now)?.at,
-    state.storeCheckDue,
-    state.unpersisted?.retryDue,
+    // While an attempt runs nobody looks at the store but the attempt itself.
+    ...(state.phase.kind === 'refreshing'
+      ? [state.phase.deadline]
+      : [nextAttempt(state, now)?.at, state.storeCheckDue, state.unpersisted?.retryDue]),
     state.sentinel.retryDue,
     ...state.deliveries.map((delivery) => delivery.retryDue),
     state.rejection?.refresh === 'ended' ? holdEndsAt(state, state.rejection) : null,
