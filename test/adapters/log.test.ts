@@ -142,7 +142,10 @@ describe('lines for people', () => {
 
 describe('a log on standard output', () => {
   /** Logs `records` records to standard output, then says `alive` on standard error and stays until its standard input ends. */
-  async function startLogger(records: number, options: { log?: string; output?: 'pipe' | number } = {}) {
+  async function startLogger(
+    records: number,
+    options: { log?: string; output?: 'pipe' | number; exits?: boolean } = {},
+  ) {
     const entry = join(directory, 'logger.ts');
     const output = join(directory, 'logger.mjs');
     await writeFile(
@@ -151,6 +154,7 @@ describe('a log on standard output', () => {
        const log = createLog({ level: 'info', file: ${JSON.stringify(options.log ?? null)}, pretty: false });
        const write = (count) => { for (let n = 0; n < count; n += 1) log.write('info', 'tick', { n }); };
        write(${records});
+       ${options.exits === true ? "process.stderr.write('alive');process.exit(0);" : ''}
        setImmediate(() => process.stderr.write('alive\\n'));
        process.stdin.on('data', () => { write(1); setImmediate(() => process.stderr.write('alive\\n')); });
        process.stdin.on('end', () => process.exit(0));`,
@@ -165,6 +169,7 @@ describe('a log on standard output', () => {
       plugins: [{ name: 'pino-from-here', setup: externalPino }],
     });
     const child = spawn(process.execPath, [output], { stdio: ['pipe', options.output ?? 'pipe', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
     const { stdin, stderr } = child;
     if (stdin === null || stderr === null) throw new Error('both were asked for');
     const stdout = child.stdout ?? new PassThrough();
@@ -172,12 +177,12 @@ describe('a log on standard output', () => {
   }
 
   test('what was logged before an exit is written, also when that is more than a pipe holds', async () => {
-    const child = await startLogger(10_000);
+    const child = await startLogger(10_000, { exits: true });
+    await once(child.stderr, 'data');
     let text = '';
     child.stdout.on('data', (chunk) => {
       text += chunk;
     });
-    child.stdin.end();
     expect(await once(child, 'close')).toEqual([0, null]);
     expect(text.trimEnd().split('\n')).toHaveLength(10_000);
   });
