@@ -170,8 +170,9 @@ async function withTemp<T>(target: string, content: TempContent, commit: (temp: 
       if (owner !== null && (owner.uid !== ours.uid || owner.gid !== ours.gid)) {
         await handle.chown(owner.uid, owner.gid);
       }
-      await handle.chmod(content.mode);
       await handle.writeFile(content.data);
+      // Only now as open as its target: a temp that a crash leaves half-written stays private.
+      await handle.chmod(content.mode);
       await handle.sync();
     } finally {
       await handle.close();
