@@ -103,17 +103,20 @@ function buildPublishers({ name, publish, tokenFile, policy }: CredentialConfig,
     ...publish.map((target, position) =>
       target.type === 'envFile'
         ? buildEnvFile(target, name, site)
-        : createHookPublisher({
-            argv: target.argv,
-            cwd: target.cwd,
-            credential: name,
-            position,
-            timeoutMs: target.timeoutMs,
-            killGraceMs: policy.killGraceMs,
-            environment: environmentFor(site),
-          }),
+        : buildHook(target, { name, policy, position }, site),
     ),
   ];
+}
+
+function buildHook(
+  { argv, cwd, timeoutMs }: Extract<PublishConfig, { type: 'hook' }>,
+  { name, policy, position }: Pick<CredentialConfig, 'name' | 'policy'> & { readonly position: number },
+  site: Site,
+): PublisherPort {
+  const { killGraceMs } = policy;
+  const environment = environmentFor(site);
+  const hook = createHookPublisher({ argv, cwd, credential: name, position, timeoutMs, killGraceMs, environment });
+  return { ...hook, limitMs: timeoutMs + killGraceMs + HOOK_SLACK_MS };
 }
 
 function buildEnvFile(
@@ -166,3 +169,6 @@ function remedyOf({ name, store }: CredentialConfig, { path }: StorePort): strin
   if (path === null) return `give credentials.${name}.static a working value, then restart freshd`;
   return `log in again, so that ${path} holds a new token; freshd notices by itself`;
 }
+
+// A hook ends itself within its timeout and grace; only what exceeds even that is hung.
+const HOOK_SLACK_MS = 5_000;

@@ -11,7 +11,7 @@ import type { Event } from '../core/event.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createGate } from './gate.ts';
-import { type LogPort, PortError, type SentinelPort } from './ports.ts';
+import { type LogPort, PortError, type PublisherPort, type SentinelPort } from './ports.ts';
 import { within } from './time-limit.ts';
 
 export type PublishEffect = Extract<Effect, { type: 'publish_token' | 'withdraw_token' | 'set_sentinel' }>;
@@ -21,6 +21,7 @@ export interface PublicationsOptions {
   readonly sentinel: SentinelPort;
   readonly report: (credential: string, event: Event) => void;
   readonly log: LogPort;
+  /** For one operation of a target that has no limit of its own. */
   readonly limitMs: number;
 }
 
@@ -53,7 +54,7 @@ export function createPublications(options: PublicationsOptions): Publications {
       const key = `${credential} ${targetOf(effect)}`;
       const target = targets.get(key);
       if (target === undefined) void serve(key, command);
-      else if (target.hung) reportTimedOut(command);
+      else if (target.hung) reportTimedOut(command, options);
       else target.waiting = command;
     },
     async idle() {
@@ -83,75 +84,74 @@ export function createPublications(options: PublicationsOptions): Publications {
       end = resolve;
     });
     const answered = gate.run(async () => {
-      const work = operate(command);
+      const work = operate(command, options);
       end(work);
-      const outcome = await within(work, options.limitMs);
+      const outcome = await within(work, limitOf(command, options));
       if (outcome === 'timed_out') {
         target.hung = true;
-        reportTimedOut(command);
+        reportTimedOut(command, options);
         const waiting = takeWaiting(target);
-        if (waiting !== null) reportTimedOut(waiting);
-      } else report(command, outcome);
+        if (waiting !== null) reportTimedOut(waiting, options);
+      } else report(command, outcome, options);
     });
     return { answered, ended };
   }
+}
 
-  async function operate({ credential, effect }: Command): Promise<Outcome> {
-    try {
-      const managed = options.credential(credential);
-      if (effect.type === 'set_sentinel') {
-        const down = effect.down === null ? null : { ...effect.down, remedy: managed?.parts.remedy ?? '' };
-        await options.sentinel.set(credential, down);
-        return { kind: 'done' };
-      }
-      const publisher = managed?.parts.publishers.find((one) => one.id === effect.target);
-      if (publisher === undefined) throw targetGone(effect.target);
-      await (effect.type === 'publish_token' ? publisher.publish(effect.publication) : publisher.withdraw());
+async function operate({ credential, effect }: Command, options: PublicationsOptions): Promise<Outcome> {
+  try {
+    if (effect.type === 'set_sentinel') {
+      const remedy = options.credential(credential)?.parts.remedy ?? '';
+      await options.sentinel.set(credential, effect.down === null ? null : { ...effect.down, remedy });
       return { kind: 'done' };
-    } catch (error) {
-      return { kind: 'failed', error };
     }
+    const publisher = publisherOf({ credential, effect }, options);
+    if (publisher === undefined) throw targetGone(effect.target);
+    await (effect.type === 'publish_token' ? publisher.publish(effect.publication) : publisher.withdraw());
+    return { kind: 'done' };
+  } catch (error) {
+    return { kind: 'failed', error };
   }
+}
 
-  function report({ credential, effect }: Command, outcome: Outcome): void {
-    const { revision } = effect;
-    const target = targetOf(effect);
-    if (outcome.kind === 'done') {
-      options.report(credential, { type: 'publish_succeeded', target, revision });
-      return;
-    }
-    const { error } = outcome;
-    if (error instanceof PortError) {
-      options.log.write('debug', 'publish_refused', { credential, target, code: error.code, detail: error.message });
-      options.report(credential, {
-        type: 'publish_failed',
-        target,
-        revision,
-        code: error.code,
-        remedy: error.remedy,
-      });
-      return;
-    }
-    options.log.write('error', 'internal_error', { credential, target, during: effect.type, ...describeBug(error) });
-    options.report(credential, {
-      type: 'publish_failed',
-      target,
-      revision,
-      code: 'internal_error',
-      remedy: 'this is a bug in freshd: report it with the log line internal_error',
-    });
-  }
+function publisherOf({ credential, effect }: Command, options: PublicationsOptions): PublisherPort | undefined {
+  const target = targetOf(effect);
+  return options.credential(credential)?.parts.publishers.find(({ id }) => id === target);
+}
 
-  function reportTimedOut({ credential, effect }: Command): void {
-    const seconds = Math.round(options.limitMs / 1000);
-    options.report(credential, {
-      type: 'publish_failed',
-      target: targetOf(effect),
-      revision: effect.revision,
-      code: 'timed_out',
-      remedy: `it did not answer within ${seconds} s: look at the file system or program behind it`,
-    });
+function limitOf(command: Command, options: PublicationsOptions): number {
+  return publisherOf(command, options)?.limitMs ?? options.limitMs;
+}
+
+function report({ credential, effect }: Command, outcome: Outcome, { report, log }: PublicationsOptions): void {
+  const { revision } = effect;
+  const target = targetOf(effect);
+  if (outcome.kind === 'done') {
+    report(credential, { type: 'publish_succeeded', target, revision });
+    return;
   }
+  const { error } = outcome;
+  if (error instanceof PortError) {
+    const { code, remedy, message } = error;
+    log.write('debug', 'publish_refused', { credential, target, code, detail: message });
+    report(credential, { type: 'publish_failed', target, revision, code, remedy });
+    return;
+  }
+  log.write('error', 'internal_error', { credential, target, during: effect.type, ...describeBug(error) });
+  const remedy = 'this is a bug in freshd: report it with the log line internal_error';
+  report(credential, { type: 'publish_failed', target, revision, code: 'internal_error', remedy });
+}
+
+function reportTimedOut(command: Command, options: PublicationsOptions): void {
+  const { credential, effect } = command;
+  const seconds = Math.round(limitOf(command, options) / 1000);
+  options.report(credential, {
+    type: 'publish_failed',
+    target: targetOf(effect),
+    revision: effect.revision,
+    code: 'timed_out',
+    remedy: `it did not answer within ${seconds} s: look at the file system or program behind it`,
+  });
 }
 
 function takeWaiting(target: Target): Command | null {

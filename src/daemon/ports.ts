@@ -96,6 +96,8 @@ export interface RunningProcess {
 export interface PublisherPort {
   /** Stable over restarts, for example `envFile:/srv/bot/.env#TOKEN`. */
   readonly id: string;
+  /** How long one operation may take before it counts as hung; absent: as long as a file may. */
+  readonly limitMs?: number;
   /** @throws PortError; the old content is then still whole */
   publish(publication: Publication): Promise<void>;
   /** Removes only what freshd itself wrote. @throws PortError `foreign_value` when somebody else's value stands there */
