@@ -5,11 +5,13 @@
  */
 import { configReference } from './config-reference.ts';
 import { configJsonSchema } from './config-schema.ts';
+import { lifecycleDocument } from './lifecycle-document.ts';
 
 /** @returns content by path relative to the repository; a new generated document is one more entry */
 export function generateAll(): ReadonlyMap<string, string> {
   return new Map([
     ['config.schema.json', configJsonSchema()],
     ['docs/config.md', configReference()],
+    ['docs/lifecycle.md', lifecycleDocument()],
   ]);
 }

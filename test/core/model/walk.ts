@@ -32,9 +32,11 @@ export interface WalkOptions {
   readonly slice: Slice;
   readonly start: { readonly state: CredentialState; readonly world: World };
   readonly maxStates: number;
+  /** Told of every transition, by the names of what happened. */
+  readonly observe?: (before: CredentialState, name: string, after: CredentialState) => void;
 }
 
-export function walk({ subject, slice, start, maxStates }: WalkOptions): WalkResult {
+export function walk({ subject, slice, start, maxStates, observe }: WalkOptions): WalkResult {
   const root: Node = { ...start, from: null, by: 'start' };
   const queue: Node[] = [root];
   const seen = new Set([keyOf(root.state, root.world)]);
@@ -46,6 +48,7 @@ export function walk({ subject, slice, start, maxStates }: WalkOptions): WalkRes
     for (const happening of slice(node.state, node.world)) {
       transitions += 1;
       const next = guarded(node, happening.name, () => take(subject, node, happening));
+      observe?.(node.state, happening.name, next.state);
       const key = keyOf(next.state, next.world);
       if (seen.has(key)) continue;
       if (seen.size >= maxStates) return { states: seen.size, transitions, closed: false };
