@@ -1,9 +1,10 @@
 /**
  * What a command is: its words as data, and the function that does it.
  *
- * Rule: types and one error class; a command reads its arguments, calls, prints, and returns an exit code. It never exits.
+ * Rule: types, one error class, and the reading of arguments; a command reads its arguments, calls, prints, and returns an exit code. It never exits.
  */
-import type { ExitCode } from './exit-code.ts';
+import { NAME_PATTERN } from '../api/protocol.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
 
 /** The process as a command sees it; tests give their own. */
 export interface CommandIo {
@@ -58,6 +59,17 @@ export class CommandError extends Error {
   }
 }
 
+/** Runs a command; what it refuses becomes one line on standard error and an exit code. */
+export async function perform(spec: CommandSpec, args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  try {
+    return await spec.run(args, io);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    io.complain(`freshd: ${error.message}`);
+    return error.exitCode;
+  }
+}
+
 /** The value of an option that takes one. */
 export function optionValue(args: CommandArguments, option: string): string | undefined {
   const value = args.options[option];
@@ -65,3 +77,16 @@ export function optionValue(args: CommandArguments, option: string): string | un
 }
 
 export const isSwitchedOn = (args: CommandArguments, option: string): boolean => args.options[option] === true;
+
+/**
+ * The credential's name, checked before it becomes part of a path.
+ * @throws CommandError for what can be no name
+ */
+export function credentialName(args: CommandArguments): string {
+  const { name = '' } = args;
+  if (new RegExp(NAME_PATTERN).test(name)) return name;
+  throw new CommandError(
+    `NAME: expected the name of a credential (lower-case letters, digits, dot, dash, underscore; at most 63), got ${JSON.stringify(name.slice(0, 80))}`,
+    EXIT.usage,
+  );
+}

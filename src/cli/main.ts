@@ -1,17 +1,81 @@
 /**
- * The process behind the command line: arguments in, exit code out.
+ * The command line: arguments in, exit code out; the quick way for `token` and `status`, commander for everything else.
  *
- * Rule: the only file that ends the process or looks at its globals; everything else is given a CommandIo.
+ * Rule: the only file that ends the process or looks at its globals. The quick way understands only what is entirely
+ * regular; help, mistakes and other commands are commander's. Each file it loads costs a millisecond, so they are few.
  */
 import { homedir } from 'node:os';
-import type { CommandIo } from './command.ts';
-import { runCommandLine } from './command-line.ts';
-import { EXIT } from './exit-code.ts';
+import { parseArgs } from 'node:util';
+import { type CommandArguments, type CommandIo, type CommandSpec, GLOBAL_OPTIONS, perform } from './command.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
 import { systemNowMs } from './time.ts';
 
 export async function main(): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', leaveQuietly);
   process.exitCode = await runCommandLine(process.argv.slice(2), processIo());
+}
+
+/** @returns the exit code; never throws, and never exits */
+export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
+  try {
+    const quick = await quickCommand(argv);
+    if (quick !== null) return await perform(quick.spec, quick.args, io);
+    const { runProgram } = await import('./program.ts');
+    return await runProgram(argv, io);
+  } catch (error) {
+    io.complain(
+      `freshd: a bug: ${error instanceof Error ? (error.stack ?? error.message) : 'something was thrown that is no error'}`,
+    );
+    return EXIT.software;
+  }
+}
+
+/** These two are called by scripts, again and again; loading the framework would double their time. */
+const QUICK: Readonly<Record<string, () => Promise<{ command: CommandSpec }>>> = {
+  token: () => import('./commands/token.ts'),
+  status: () => import('./commands/status.ts'),
+};
+
+async function quickCommand(argv: readonly string[]): Promise<{ spec: CommandSpec; args: CommandArguments } | null> {
+  const at = commandIndex(argv);
+  const name = argv[at] ?? '';
+  const load = Object.hasOwn(QUICK, name) ? QUICK[name] : undefined;
+  if (load === undefined) return null;
+  const { command: spec } = await load();
+  const args = parse(argv.toSpliced(at, 1), spec);
+  return args === null ? null : { spec, args };
+}
+
+/** Position of the first word that is neither a global option nor its value. */
+function commandIndex(argv: readonly string[]): number {
+  let at = 0;
+  for (let word = argv[at]; word?.startsWith('--'); word = argv[at]) at += word.includes('=') ? 1 : 2;
+  return at;
+}
+
+function parse(words: string[], spec: CommandSpec): CommandArguments | null {
+  const options = Object.fromEntries(
+    [...spec.options, ...GLOBAL_OPTIONS].map(({ name, value }) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true });
+    const isRegular = positionals.length === 1 || (positionals.length === 0 && spec.argument === 'optional');
+    return isRegular ? { name: positionals[0], options: values } : null;
+  } catch {
+    // Commander says what is wrong with it, and how it should be.
+    return null;
+  }
+}
+
+/** Looks at a stream only when there is something to write: making one takes milliseconds. */
+function writer(stream: () => NodeJS.WriteStream): (text: string) => void {
+  let opened: NodeJS.WriteStream | null = null;
+  return (text) => {
+    opened ??= stream().on('error', leaveQuietly);
+    opened.write(text);
+  };
 }
 
 /** `freshd status | head -1` closes the pipe early; that is nobody's mistake, and worth no stack trace. */
@@ -20,16 +84,20 @@ function leaveQuietly(error: NodeJS.ErrnoException): never {
 }
 
 function processIo(): CommandIo {
-  const { env, stdout, platform } = process;
+  const { env, platform } = process;
+  const write = writer(() => process.stdout);
+  const writeError = writer(() => process.stderr);
   return {
     env,
     home: homedir(),
     cwd: process.cwd(),
     platform,
     uid: process.getuid?.() ?? null,
-    isColourful: stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    get isColourful() {
+      return process.stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+    },
     nowMs: systemNowMs,
-    write: (text) => void stdout.write(text),
-    complain: (line) => void process.stderr.write(`${line}\n`),
+    write,
+    complain: (line) => writeError(`${line}\n`),
   };
 }

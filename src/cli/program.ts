@@ -5,7 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { type CommandArguments, type CommandIo, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from './command.ts';
+import {
+  type CommandArguments,
+  type CommandIo,
+  type CommandSpec,
+  GLOBAL_OPTIONS,
+  type OptionSpec,
+  perform,
+} from './command.ts';
 import { command as check } from './commands/check.ts';
 import { command as explain } from './commands/explain.ts';
 import { command as refresh } from './commands/refresh.ts';
@@ -27,7 +34,7 @@ export async function runProgram(argv: readonly string[], io: CommandIo): Promis
   for (const spec of COMMANDS) {
     program.addCommand(
       subcommand(spec, io, async (args) => {
-        exitCode = await spec.run(args, io);
+        exitCode = await perform(spec, args, io);
       }),
     );
   }
@@ -77,7 +84,13 @@ function base(command: Command, io: CommandIo): Command {
     .configureOutput({
       writeOut: io.write,
       writeErr: (text) => io.complain(text.trimEnd()),
-      outputError: (text, write) => write(text.replace(/^error: /, '')),
+      outputError: (text, write) =>
+        write(
+          `freshd: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}; see --help`,
+        ),
     });
 }
 

@@ -5,9 +5,8 @@
  */
 import { type CredentialDetailBody, PATHS } from '../../api/protocol.ts';
 import { call } from '../call.ts';
-import type { CommandSpec } from '../command.ts';
+import { type CommandSpec, credentialName } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
-import { credentialName } from '../name.ts';
 
 export const command: CommandSpec = {
   name: 'explain',

@@ -5,9 +5,8 @@
  */
 import { type OutcomeBody, PATHS } from '../../api/protocol.ts';
 import { call } from '../call.ts';
-import { CommandError, type CommandSpec, isSwitchedOn } from '../command.ts';
+import { CommandError, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
-import { credentialName } from '../name.ts';
 import { outcomeExit, outcomeText } from '../outcome.ts';
 
 export const command: CommandSpec = {

@@ -5,9 +5,15 @@
  */
 import { type CredentialBody, type OutcomeBody, PATHS } from '../../api/protocol.ts';
 import { call } from '../call.ts';
-import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, optionValue } from '../command.ts';
+import {
+  type CommandArguments,
+  CommandError,
+  type CommandIo,
+  type CommandSpec,
+  credentialName,
+  optionValue,
+} from '../command.ts';
 import { EXIT } from '../exit-code.ts';
-import { credentialName } from '../name.ts';
 import { outcomeExit, outcomeText } from '../outcome.ts';
 
 export const command: CommandSpec = {

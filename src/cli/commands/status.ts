@@ -5,11 +5,10 @@
  */
 import { type CredentialBody, type CredentialDetailBody, type CredentialsBody, PATHS } from '../../api/protocol.ts';
 import { call } from '../call.ts';
-import { type CommandIo, type CommandSpec, isSwitchedOn } from '../command.ts';
+import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
 import { type Health, healthOf, healthOfAll, TONES } from '../health.ts';
-import { credentialName } from '../name.ts';
 import { durationText, momentText } from '../time.ts';
 
 export const command: CommandSpec = {

@@ -5,9 +5,8 @@
  */
 import { PATHS, type TokenBody, WAIT_SECONDS_MAX } from '../../api/protocol.ts';
 import { call } from '../call.ts';
-import { type CommandArguments, CommandError, type CommandSpec, optionValue } from '../command.ts';
+import { type CommandArguments, CommandError, type CommandSpec, credentialName, optionValue } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
-import { credentialName } from '../name.ts';
 import { parseDuration } from '../time.ts';
 
 export const command: CommandSpec = {
