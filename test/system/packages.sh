@@ -8,6 +8,7 @@ tools() {
   cat <<'TABLE'
 command -v curl                           : curl
 command -v flock                          : util-linux
+command -v prlimit                        : util-linux
 command -v unshare                        : util-linux
 command -v mount                          : mount
 command -v ps                             : procps
