@@ -26,6 +26,7 @@ export const command: CommandSpec = {
   async run(args, io) {
     const name = credentialName(args);
     const format = formatOf(args);
+    const variable = variableOf(args, name);
     const minValidMs = durationOf(args, 'min-valid');
     const waitMs = durationOf(args, 'wait') ?? (minValidMs === null ? 0 : WAIT_MS_WITH_MIN_VALID);
     if (waitMs > WAIT_SECONDS_MAX * 1000) {
@@ -39,7 +40,7 @@ export const command: CommandSpec = {
     if (waitMs > 0) query.set('wait_seconds', String(waitMs / 1000));
     const path = query.size === 0 ? PATHS.token(name) : `${PATHS.token(name)}?${query}`;
     const token = await call<TokenBody>({ method: 'GET', path, waitMs }, args, io);
-    io.write(`${format(token, variableOf(args, name))}\n`);
+    io.write(`${format(token, variable)}\n`);
     return EXIT.ok;
   },
 };

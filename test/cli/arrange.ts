@@ -1,0 +1,50 @@
+/**
+ * The command line in this process, against a real API server over a fake daemon.
+ */
+import type { CommandIo } from '../../src/cli/command.ts';
+import { runCommandLine } from '../../src/cli/main.ts';
+import { type Arranged, arrange } from '../api/arrange.ts';
+
+export interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A home without any configuration, and a clock that stands where the fake daemon's does. */
+export async function runIn(io: Partial<CommandIo>, ...argv: string[]): Promise<Ran> {
+  let stdout = '';
+  let stderr = '';
+  const home = io.home ?? '/nonexistent/home';
+  const exitCode = await runCommandLine(argv, {
+    env: {},
+    cwd: home,
+    platform: 'linux',
+    uid: 1000,
+    isColourful: false,
+    nowMs: () => 0,
+    ...io,
+    home,
+    write: (text) => {
+      stdout += text;
+    },
+    complain: (line) => {
+      stderr += `${line}\n`;
+    },
+  });
+  return { exitCode, stdout, stderr };
+}
+
+export interface ArrangedCli extends Arranged {
+  run(...argv: string[]): Promise<Ran>;
+  runWith(io: Partial<CommandIo>, ...argv: string[]): Promise<Ran>;
+}
+
+export async function arrangeCli(): Promise<ArrangedCli> {
+  const arranged = await arrange();
+  const { socketPath, daemon } = arranged;
+  const nowMs = (): number => daemon.now().wallMs;
+  const runWith = (io: Partial<CommandIo>, ...argv: string[]): Promise<Ran> =>
+    runIn({ nowMs, ...io, env: { FRESHD_SOCKET: socketPath, ...io.env } }, ...argv);
+  return { ...arranged, runWith, run: (...argv) => runWith({}, ...argv) };
+}
