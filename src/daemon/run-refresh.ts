@@ -64,10 +64,7 @@ function answered(run: Run, response: TokenResponse, tools: RunTools): Event {
   }
   const grant = grantOf(mergeResponse(run.tokens, reading.tokens), tools.fingerprint);
   if (grant === null) return failed(run, fruitless('no_access_token', 'the answer holds no token'));
-  // An answer without an access token must not pass off the old one as new.
-  const token = reading.tokens.accessToken === null ? null : grant.token;
-  const dated = dateResponse(response, receivedAt);
-  return { type: 'refresh_succeeded', attempt, answer: { grant: { ...grant, token }, response: dated } };
+  return { type: 'refresh_succeeded', attempt, answer: { grant, response: dateResponse(response, receivedAt) } };
 }
 
 /** The tool may still be writing when its command returns: the store is watched for a moment. */

@@ -201,8 +201,17 @@ test('F63: a stop lets the refresh under way finish and be stored; a second one 
 
 test('at stop nothing is withdrawn, and what is remembered is saved', async () => {
   const { daemon, of, alarm, memory } = build(['a']);
+  const { save } = memory;
+  const disk = deferred();
+  memory.save = async (credential, remembered) => {
+    await disk.promise;
+    await save(credential, remembered);
+  };
   await daemon.start();
-  await daemon.stop();
+  const stopping = daemon.stop();
+  await until(() => daemon.state('a')?.phase.kind === 'stopped');
+  setImmediate(disk.resolve);
+  await stopping;
   expect(of('a').publisher.told).toEqual(['access-1']);
   expect(memory.kept.get('a')).toMatchObject({ generation: daemon.state('a')?.generation });
   expect(alarm.delayMs).toBeNull();

@@ -241,9 +241,17 @@ test.each([
 test('a tool that writes its store after its command returned is waited for', async () => {
   const built = build({ outcome: { kind: 'stored' }, policy: { resultInStore: true } });
   await built.begin();
-  const running = built.run();
-  built.store.reading = { kind: 'tokens', tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }) };
-  await running;
+  const { read } = built.store;
+  let reads = 0;
+  built.store.read = async () => {
+    reads += 1;
+    if (reads === 3) {
+      built.store.reading = { kind: 'tokens', tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }) };
+    }
+    return read();
+  };
+  await built.run();
+  expect(reads).toBe(3);
   expect(built.events.at(-1)).toMatchObject({
     type: 'refresh_succeeded',
     answer: { grant: { fingerprint: fingerprint('refresh-2') }, response: null },
