@@ -17,6 +17,8 @@ export async function bundleProgram(directory: string, source: string): Promise<
     bundle: true,
     platform: 'node',
     format: 'esm',
+    // Packages in the older module format expect to find it.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'error',
   });
   return outfile;

@@ -96,7 +96,12 @@ async function runOnce(run: Run): Promise<FinishedRun> {
   let spool: Spool;
   try {
     const input = options.input === 'token' ? `${tokenJson(request)}\n` : null;
-    spool = await openSpool({ directory: options.spoolDirectory, runId: request.runId, input });
+    spool = await openSpool({
+      directory: options.spoolDirectory,
+      runId: request.runId,
+      input,
+      environment: options.environment,
+    });
   } catch (error) {
     return { outcome: failed(spoolFailure(error, options.spoolDirectory)), survivors: [] };
   }

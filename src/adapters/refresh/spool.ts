@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../port-error.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
 import { startTimeOf } from './process-table.ts';
+import { reserveSpace } from './reserve.ts';
 
 export interface Spool {
   /** Descriptors for the child. */
@@ -36,6 +37,7 @@ export async function openSpool(options: {
   readonly directory: string;
   readonly runId: string;
   readonly input: string | null;
+  readonly environment: Readonly<Record<string, string>>;
 }): Promise<Spool> {
   await ensurePrivateDirectory(options.directory);
   const stem = join(options.directory, `${encodeURIComponent(options.runId)}.${ownerMark(process.pid)}`);
@@ -50,6 +52,7 @@ export async function openSpool(options: {
     // Append: what the script writes after we cut the file back goes to its new end.
     const stdout = await open(`${stem}.stdout`, 'ax+', 0o600);
     handles.push(stdout);
+    await reserveSpace(`${stem}.stdout`, options.environment);
     const stderr = await open(`${stem}.stderr`, 'ax+', 0o600);
     handles.push(stderr);
     return { ...reader(stdout, stderr), stdin: stdin?.fd ?? null, stdout: stdout.fd, stderr: stderr.fd, remove };
