@@ -3,13 +3,11 @@
  *
  * Rule: handlers look, dispatch, and answer; every decision about a credential is the core's.
  */
-
-import { explain } from '../core/explain.ts';
 import type { CredentialState } from '../core/state.ts';
-import type { Now } from '../core/token.ts';
-import { describe, readiness, rejectionOutcome, requestOutcome } from '../core/view.ts';
+import { rejectionOutcome, requestOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import type { CredentialBody, CredentialsBody, LiveBody, ReadyBody, RejectionBody } from './protocol.ts';
+import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
+import type { RejectionBody } from './protocol.ts';
 import { type Reply, refused, success, unknownCredential } from './reply.ts';
 import {
   CREDENTIAL_PARAMS,
@@ -21,7 +19,7 @@ import {
   TOKEN_QUERY,
 } from './schemas.ts';
 import type { TokenReader } from './tokens.ts';
-import { credentialOnWire, iso, outcomeOnWire } from './wire.ts';
+import { outcomeOnWire } from './wire.ts';
 
 export interface ApiContext {
   readonly daemon: DaemonPort;
@@ -155,10 +153,12 @@ function reportRejection({ daemon, tokens }: ApiContext, request: ApiRequest): R
 }
 
 function describeOne({ daemon }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
-  return withState(daemon, request, (state) => {
-    const now = daemon.now();
-    return success(200, { ...credentialBody(daemon, state, now), explanation: explain(state, now) });
-  });
+  return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state)));
+}
+
+function readyReply(daemon: DaemonPort): Reply {
+  const body = readyBody(daemon);
+  return { status: body.ready ? 200 : 503, body, retryAfterSeconds: null };
 }
 
 function requestRefresh({ daemon }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
@@ -189,39 +189,6 @@ function withState(
 ): Reply | Promise<Reply> {
   const state = daemon.state(request.credential);
   return state === undefined ? unknownCredential(daemon, request.credential) : handle(state);
-}
-
-function credentialsBody(daemon: DaemonPort): CredentialsBody {
-  const now = daemon.now();
-  return {
-    daemon: { version: daemon.version, started_at: iso(daemon.startedAt), config_path: daemon.configPath },
-    credentials: states(daemon).map((state) => credentialBody(daemon, state, now)),
-  };
-}
-
-function credentialBody(daemon: DaemonPort, state: CredentialState, now: Now): CredentialBody {
-  const facts = { remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
-  return credentialOnWire(describe(state, now), facts, now);
-}
-
-function liveBody(daemon: DaemonPort): LiveBody {
-  const uptimeMs = daemon.now().wallMs - daemon.startedAt;
-  return { status: 'live', version: daemon.version, uptime_seconds: Math.max(0, Math.floor(uptimeMs / 1000)) };
-}
-
-function readyReply(daemon: DaemonPort): Reply {
-  const now = daemon.now();
-  const credentials = states(daemon).map((state) => {
-    const fault = daemon.fault?.(state.name) ?? null;
-    const verdict = fault === null ? readiness(state, now) : { ready: false, reason: fault };
-    return { credential: state.name, ...verdict, optional: state.policy.optional };
-  });
-  const body: ReadyBody = { ready: credentials.every(({ ready, optional }) => ready || optional), credentials };
-  return { status: body.ready ? 200 : 503, body, retryAfterSeconds: null };
-}
-
-function states(daemon: DaemonPort): CredentialState[] {
-  return daemon.names().flatMap((name) => daemon.state(name) ?? []);
 }
 
 /** All consumers that give no name count as one: they can be told apart only by naming themselves. */

@@ -77,7 +77,7 @@ export async function makeRoom(socketPath: string, timers: Timers): Promise<void
   else throw socketInUse(socketPath);
 }
 
-export function socketInUse(socketPath: string): PortError {
+function socketInUse(socketPath: string): PortError {
   return new PortError(`socket path ${socketPath}: expected nobody there, but somebody answers`, {
     code: 'socket_in_use',
     remedy: 'another freshd, or another program, uses it: stop that one, or choose another socket.path',

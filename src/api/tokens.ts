@@ -6,11 +6,20 @@
  */
 import type { CredentialState } from '../core/state.ts';
 import type { Generation, Now } from '../core/token.ts';
-import { describe, readToken } from '../core/view.ts';
+import { readToken } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import { type Reply, refused, success, unknownCredential } from './reply.ts';
+import { type Reply, unknownCredential } from './reply.ts';
+import {
+  noNewerToken,
+  reauthorizationRequired,
+  tokenReply,
+  tooManyWaiting,
+  tooShort,
+  unattainable,
+  unusable,
+} from './token-replies.ts';
 import type { Waiting } from './waiting.ts';
-import { type ReadableToken, seconds, tokenOnWire } from './wire.ts';
+import type { ReadableToken } from './wire.ts';
 
 /** What a reader asks for beyond a usable token. */
 export interface Demand {
@@ -43,7 +52,8 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
   function isAttainable(credential: string, found: Look, demand: Demand): boolean {
     if (found.verdict !== 'too_short') return true;
     const longestMs = demandedLifeMs.get(credential);
-    return longestMs === undefined || (demand.minValidMs ?? 0) <= longestMs;
+    // A token that lives longer than that one did shows that the server has changed its mind.
+    return longestMs === undefined || (demand.minValidMs ?? 0) <= Math.max(longestMs, found.token.lifeMs ?? 0);
   }
 
   async function readLater(credential: string, demand: Demand, found: Look, onGone: OnGone): Promise<Reply> {
@@ -65,24 +75,47 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
     if (last.verdict === 'too_short' && last.token.generation !== firstGeneration && last.token.lifeLeftMs !== null) {
       demandedLifeMs.set(credential, last.token.lifeLeftMs);
     }
-    return answer(credential, last, demand);
-  }
-
-  function answer(credential: string, found: Look, demand: Demand): Reply {
-    if (found.verdict === 'unknown') return unknownCredential(daemon, credential);
-    if (found.verdict === 'too_short' && !(found.token.refreshable && isAttainable(credential, found, demand))) {
-      return unattainable(credential, found.token, demand);
-    }
-    return replyTo(credential, found, demand, daemon);
+    return answerTo(daemon, { credential, found: last, demand, attainable: isAttainable(credential, last, demand) });
   }
 
   return {
     read(credential, demand, onGone) {
       const found = look(credential, demand);
-      const answersNow = demand.waitMs === 0 || isFinal(found) || !isAttainable(credential, found, demand);
-      return answersNow ? answer(credential, found, demand) : readLater(credential, demand, found, onGone);
+      const attainable = isAttainable(credential, found, demand);
+      const answersNow = demand.waitMs === 0 || isFinal(found) || !attainable;
+      return answersNow
+        ? answerTo(daemon, { credential, found, demand, attainable })
+        : readLater(credential, demand, found, onGone);
     },
   };
+}
+
+function answerTo(
+  daemon: DaemonPort,
+  { credential, found, demand, attainable }: { credential: string; found: Look; demand: Demand; attainable: boolean },
+): Reply {
+  switch (found.verdict) {
+    case 'unknown':
+      return unknownCredential(daemon, credential);
+    case 'satisfied':
+    case 'rejected':
+      return tokenReply(credential, found.token, demand.asText);
+    case 'too_short': {
+      const minValidMs = demand.minValidMs ?? 0;
+      const isHopeless = !found.token.refreshable || !attainable;
+      return isHopeless
+        ? unattainable(credential, found.token, minValidMs)
+        : tooShort(credential, found.token, minValidMs, daemon);
+    }
+    case 'same_generation':
+      return found.isFinal
+        ? reauthorizationRequired(credential, 'no newer token can come', daemon)
+        : noNewerToken(credential, found.token, daemon);
+    case 'reauthorization_required':
+      return reauthorizationRequired(credential, found.reason, daemon);
+    case 'unusable':
+      return unusable(credential, found);
+  }
 }
 
 type OnGone = (leave: () => void) => void;
@@ -91,7 +124,7 @@ type OnGone = (leave: () => void) => void;
 type Look =
   | { readonly verdict: 'unknown' }
   | { readonly verdict: 'satisfied' | 'rejected' | 'too_short'; readonly token: ReadableToken }
-  | { readonly verdict: 'same_generation'; readonly token: ReadableToken; readonly isFinal: boolean; readonly now: Now }
+  | { readonly verdict: 'same_generation'; readonly token: ReadableToken; readonly isFinal: boolean }
   | {
       readonly verdict: 'unusable' | 'reauthorization_required';
       readonly reason: string;
@@ -107,7 +140,7 @@ function judge(state: CredentialState, demand: Demand, now: Now): Look {
   if (read.generation === demand.afterGeneration) {
     // A person must act first: no newer token is on its way, and whoever waits for one should know at once.
     const isFinal = state.phase.kind === 'reauthorization_required';
-    return { verdict: 'same_generation', token: read, isFinal, now };
+    return { verdict: 'same_generation', token: read, isFinal };
   }
   const isTooShort = demand.minValidMs !== null && read.lifeLeftMs !== null && read.lifeLeftMs < demand.minValidMs;
   if (isTooShort) return { verdict: 'too_short', token: read };
@@ -141,88 +174,3 @@ function causeOf(found: Look): 'wait' | 'min_valid' | null {
 }
 
 const generationOf = (found: Look): Generation | null => ('token' in found ? found.token.generation : null);
-
-function replyTo(
-  credential: string,
-  found: Exclude<Look, { verdict: 'unknown' }>,
-  demand: Demand,
-  daemon: DaemonPort,
-): Reply {
-  switch (found.verdict) {
-    case 'satisfied':
-    case 'rejected':
-      return tokenReply(credential, found.token, demand.asText);
-    case 'too_short':
-      return refused(503, {
-        error: 'temporarily_unavailable',
-        error_description: `the token of ${credential} has ${lifeText(found.token)} left, less than the ${seconds(demand.minValidMs ?? 0)} s asked for; ask again with wait_seconds, or later`,
-        credential,
-        reason: 'min_valid',
-        retry_after: nextIn(credential, daemon),
-      });
-    case 'same_generation':
-      if (found.isFinal) return reauthorizationRequired(credential, 'no newer token can come', daemon);
-      return refused(503, {
-        error: 'no_newer_token',
-        error_description: `generation ${found.token.generation} is still the newest of ${credential}; ask again later`,
-        credential,
-        retry_after: nextIn(credential, daemon),
-      });
-    case 'reauthorization_required':
-      return reauthorizationRequired(credential, found.reason, daemon);
-    case 'unusable':
-      return refused(503, {
-        error: 'temporarily_unavailable',
-        error_description: `${credential} has no usable token at the moment (${found.reason}); the daemon keeps trying, ask again later`,
-        credential,
-        reason: found.reason,
-        retry_after:
-          found.retryAfterMs === null ? RETRY_AFTER_DEFAULT_SECONDS : Math.max(1, seconds(found.retryAfterMs)),
-      });
-  }
-}
-
-export function tokenReply(credential: string, token: ReadableToken, asText: boolean): Reply {
-  return asText ? success(200, token.accessToken) : success(200, tokenOnWire(credential, token));
-}
-
-function reauthorizationRequired(credential: string, reason: string, daemon: DaemonPort): Reply {
-  const remedy = daemon.remedy(credential);
-  return refused(409, {
-    error: 'reauthorization_required',
-    error_description: `${credential} needs a person (${reason}): ${remedy}`,
-    credential,
-    reason,
-    remedy,
-  });
-}
-
-function unattainable(credential: string, token: ReadableToken, demand: Demand): Reply {
-  const why = token.refreshable ? 'a fresh one does not live longer' : 'nothing here can refresh it';
-  return refused(503, {
-    error: 'min_valid_unattainable',
-    error_description: `the token of ${credential} has ${lifeText(token)} left, ${seconds(demand.minValidMs ?? 0)} s were asked for, and ${why}; ask for less`,
-    credential,
-  });
-}
-
-function tooManyWaiting(credential: string): Reply {
-  return refused(503, {
-    error: 'too_many_waiting',
-    error_description: 'too many readers wait already; ask again without wait_seconds, or later',
-    credential,
-    retry_after: RETRY_AFTER_DEFAULT_SECONDS,
-  });
-}
-
-const lifeText = (token: ReadableToken): string => `${Math.floor(Math.max(0, token.lifeLeftMs ?? 0) / 1000)} s`;
-
-/** Seconds until something will happen to this credential, at least one. */
-function nextIn(credential: string, daemon: DaemonPort): number {
-  const state = daemon.state(credential);
-  const inMs = state === undefined ? null : describe(state, daemon.now()).next.inMs;
-  return inMs === null ? RETRY_AFTER_DEFAULT_SECONDS : Math.max(1, seconds(inMs));
-}
-
-/** Where nothing is planned that could be named: soon enough for people, seldom enough for a loop. */
-const RETRY_AFTER_DEFAULT_SECONDS = 5;

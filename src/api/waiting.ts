@@ -32,6 +32,7 @@ interface Waiter {
 export function createWaiting(daemon: DaemonPort, timers: Timers): Waiting {
   const waiters = new Map<string, Set<Waiter>>();
   let count = 0;
+  let isClosed = false;
 
   const stopListening = daemon.onStep((credential) => {
     for (const waiter of waiters.get(credential) ?? []) {
@@ -56,6 +57,7 @@ export function createWaiting(daemon: DaemonPort, timers: Timers): Waiting {
 
   return {
     wait(credential, waitMs, isDone, onGone) {
+      if (isClosed) return Promise.resolve();
       if (count >= WAITERS_MAX) return null;
       return new Promise((resolve) => {
         const cancelTimer = timers.after(waitMs, () => waiter.end());
@@ -72,6 +74,7 @@ export function createWaiting(daemon: DaemonPort, timers: Timers): Waiting {
       });
     },
     close() {
+      isClosed = true;
       stopListening();
       for (const group of [...waiters.values()]) for (const waiter of [...group]) waiter.end();
     },

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { ROUTES } from '../../src/api/routes.ts';
 import { arrange, bodyOf, until } from './arrange.ts';
 import { HOUR_MS, MINUTE_MS, START_MS } from './fake-daemon.ts';
 
@@ -284,6 +286,15 @@ function expectShape(value: unknown, shape: Shape | undefined, path: string): vo
     for (const [key, member] of Object.entries(value)) expectShape(member, shape?.properties?.[key], `${path}.${key}`);
   }
 }
+
+test('docs/api.md shows every call with curl', () => {
+  const text = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
+  const shown = [...text.matchAll(/^(?:TOKEN=\$\()?curl .*?(?:\\\n.*?)?http:\/\/localhost(\/[^'?\s)]*)/gm)].map(
+    ([, path]) => path,
+  );
+  for (const { path } of ROUTES) expect(shown).toContain(path.replace(':credential', 'claude'));
+  expect(shown).toContain('/openapi.json');
+});
 
 test('a call that does not exist is a 404 that names the document', async () => {
   const { get } = await arrange();

@@ -16,7 +16,7 @@ export const START_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
-export const POLICY: Policy = {
+const POLICY: Policy = {
   method: 'script',
   resultInStore: false,
   mintsWithoutGrant: false,

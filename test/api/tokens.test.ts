@@ -159,6 +159,33 @@ describe('a read that waits', () => {
     expect(daemon.count('claude', 'begin_attempt')).toBe(1);
   });
 
+  test('that demands more than the last fresh token had is granted once tokens live longer', async () => {
+    const { daemon, get } = await arrange();
+    daemon.load('claude', 'old', HOUR_MS);
+    const first = get('/v1/tokens/claude?min_valid_seconds=7200&wait_seconds=30');
+    await until(() => daemon.count('claude', 'begin_attempt') === 1);
+    daemon.succeed('claude', 'short', HOUR_MS);
+    await first;
+    daemon.advance(45 * MINUTE_MS);
+    daemon.succeed('claude', 'long', 8 * HOUR_MS);
+    daemon.advance(7 * HOUR_MS);
+    const second = get('/v1/tokens/claude?min_valid_seconds=7200&wait_seconds=30');
+    await until(() => daemon.count('claude', 'begin_attempt') === 3);
+    daemon.succeed('claude', 'longer', 8 * HOUR_MS);
+    expect(bodyOf(await second)).toMatchObject({ access_token: 'longer' });
+  });
+
+  test('of a token that nothing here can refresh is told so', async () => {
+    const { daemon, get, timers } = await arrange();
+    daemon.add('key', { method: 'static' });
+    daemon.load('key', 'at-1', HOUR_MS);
+    const reading = get('/v1/tokens/key?min_valid_seconds=7200&wait_seconds=30');
+    await until(() => timers.pending.length === 1);
+    timers.expire(30_000);
+    const response = await reading;
+    expect([response.status, bodyOf(response)['error']]).toEqual([503, 'min_valid_unattainable']);
+  });
+
   test('ends in a 503 when its time is up', async () => {
     const { daemon, get, timers } = await arrange();
     daemon.load('claude', 'old', 3 * HOUR_MS);

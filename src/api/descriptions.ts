@@ -1,0 +1,49 @@
+/**
+ * What the daemon says of itself and of its credentials: descriptions, liveness, readiness.
+ *
+ * Rule: only looks; no secret passes through here.
+ */
+import { explain } from '../core/explain.ts';
+import type { CredentialState } from '../core/state.ts';
+import type { Now } from '../core/token.ts';
+import { describe, readiness } from '../core/view.ts';
+import type { DaemonPort } from '../daemon/ports.ts';
+import type { CredentialBody, CredentialDetailBody, CredentialsBody, LiveBody, ReadyBody } from './protocol.ts';
+import { credentialOnWire, iso } from './wire.ts';
+
+export function credentialsBody(daemon: DaemonPort): CredentialsBody {
+  const now = daemon.now();
+  return {
+    daemon: { version: daemon.version, started_at: iso(daemon.startedAt), config_path: daemon.configPath },
+    credentials: states(daemon).map((state) => credentialBody(daemon, state, now)),
+  };
+}
+
+export function credentialDetailBody(daemon: DaemonPort, state: CredentialState): CredentialDetailBody {
+  const now = daemon.now();
+  return { ...credentialBody(daemon, state, now), explanation: explain(state, now) };
+}
+
+function credentialBody(daemon: DaemonPort, state: CredentialState, now: Now): CredentialBody {
+  const facts = { remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
+  return credentialOnWire(describe(state, now), facts, now);
+}
+
+export function liveBody(daemon: DaemonPort): LiveBody {
+  const uptimeMs = daemon.now().wallMs - daemon.startedAt;
+  return { status: 'live', version: daemon.version, uptime_seconds: Math.max(0, Math.floor(uptimeMs / 1000)) };
+}
+
+export function readyBody(daemon: DaemonPort): ReadyBody {
+  const now = daemon.now();
+  const credentials = states(daemon).map((state) => {
+    const fault = daemon.fault?.(state.name) ?? null;
+    const verdict = fault === null ? readiness(state, now) : { ready: false, reason: fault };
+    return { credential: state.name, ...verdict, optional: state.policy.optional };
+  });
+  return { ready: credentials.every(({ ready, optional }) => ready || optional), credentials };
+}
+
+function states(daemon: DaemonPort): CredentialState[] {
+  return daemon.names().flatMap((name) => daemon.state(name) ?? []);
+}
