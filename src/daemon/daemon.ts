@@ -159,6 +159,7 @@ class CredentialDaemon implements Daemon {
       log.write('warn', 'memory_unreadable', { credential: name, ...describeBug(error) });
       return null;
     });
+    if (memory !== null) this.#keeper.loaded(name, memory);
     const reading = this.#firstReading(credential);
     const event = await within(reading, FIRST_READING_MS_MAX);
     if (event === 'timed_out') {

@@ -24,7 +24,7 @@ import type { Fingerprint } from '../core/token.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon } from './daemon.ts';
-import { brokenCredential, buildCredential, buildSinks, publishedVariables, type Site } from './parts.ts';
+import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
 import { PortError } from './ports.ts';
 import { createReconfigure } from './reconfigure.ts';
 import { rehearse } from './rehearse.ts';
@@ -76,15 +76,9 @@ async function serve(
     const end = listenToSignals(log);
     const fingerprint = await loadFingerprinter(config.stateDirectory);
     const spoolDirectory = join(config.stateDirectory, 'spool');
-    const siteOf = (present: Config): Site => ({
-      config: present,
-      environment: capture.env,
-      platform: capture.platform,
-      fingerprint,
-      clock: systemClock,
-      log,
-      spoolDirectory,
-    });
+    const { env: environment, platform } = capture;
+    const siteOf = (present: Config): Site =>
+      createSite({ config: present, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory });
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
     const daemon = await assemble(config, { siteOf, load, log });
     end.control(daemon);
@@ -138,8 +132,9 @@ async function assemble(
       load,
       config,
       credentials,
-      buildCredential: (credential, next) => buildCredential(credential, siteOf(next)),
-      buildSinks: (next) => buildSinks(siteOf(next)),
+      siteOf,
+      buildCredential,
+      buildSinks,
       sharedBy: publishedVariables,
       onApplied: (next) => {
         log.setLevel(next.log.level);
@@ -214,7 +209,7 @@ async function rehearseAll(config: Config, capture: Started): Promise<DaemonExit
   // No directory: nothing is spooled, and what lies in the real one is the daemon's.
   const spoolDirectory = join(config.stateDirectory, 'no-spool');
   const { env: environment, platform } = capture;
-  const site: Site = { config, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory };
+  const site = createSite({ config, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory });
   const lines = [`dry run of ${config.path}: nothing is written, nothing is started`];
   for (const credential of config.credentials) {
     const rehearsed = await rehearse(buildOrBreak(credential, site), { now: systemClock.now, fingerprint });

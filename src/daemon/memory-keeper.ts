@@ -4,6 +4,7 @@
  * Rule: at most one save per credential is under way. A save that fails is logged once per row of failures and repeated with
  * the next change, and at the latest at `flush`; losing a memory costs comfort (an alert twice), never a token.
  */
+import { createHash } from 'node:crypto';
 import type { CredentialState } from '../core/state.ts';
 import { epochMs, type Now } from '../core/token.ts';
 import { describeBug } from './bug.ts';
@@ -18,6 +19,8 @@ export interface MemoryKeeperOptions {
 }
 
 export interface MemoryKeeper {
+  /** What was found on disk at start: it need not be saved again. */
+  loaded(credential: string, memory: unknown): void;
   note(state: CredentialState, now: Now): void;
   forget(credential: string): void;
   /** Resolves when everything noted is saved or has failed. */
@@ -25,7 +28,9 @@ export interface MemoryKeeper {
 }
 
 interface Kept {
-  wanted: string;
+  /** Not saved yet; null: nothing. */
+  wanted: string | null;
+  /** Digest of what the disk holds: ten thousand memories are not all kept twice. */
   saved: string | null;
   saving: Promise<void> | null;
   failing: boolean;
@@ -37,11 +42,14 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
   let offsetMs = Number.NaN;
 
   return {
+    loaded(credential, memory) {
+      keptOf(credential).saved = digestOf(JSON.stringify(memory));
+    },
     note(state, now) {
-      const wanted = JSON.stringify(options.remember(state, steadied(now)));
-      const memory = kept.get(state.name) ?? { wanted, saved: null, saving: null, failing: false };
-      kept.set(state.name, memory);
-      memory.wanted = wanted;
+      const memory = keptOf(state.name);
+      const text = JSON.stringify(options.remember(state, steadied(now)));
+      const isSaved = memory.saving === null && memory.saved === digestOf(text);
+      memory.wanted = isSaved ? null : text;
       start(state.name, memory);
     },
     forget: (credential) => {
@@ -53,6 +61,14 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
     },
   };
 
+  function keptOf(credential: string): Kept {
+    const known = kept.get(credential);
+    if (known !== undefined) return known;
+    const memory: Kept = { wanted: null, saved: null, saving: null, failing: false };
+    kept.set(credential, memory);
+    return memory;
+  }
+
   /** The two clocks are never quite in step; a memory must not look changed because they differ by a millisecond more. */
   function steadied({ wallMs, monotonicMs }: Now): Now {
     const seenMs = wallMs - monotonicMs;
@@ -61,18 +77,18 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
   }
 
   function start(credential: string, memory: Kept): void {
-    if (memory.saving !== null || memory.saved === memory.wanted) return;
+    if (memory.saving !== null || memory.wanted === null) return;
     memory.saving = save(credential, memory).finally(() => {
       memory.saving = null;
     });
   }
 
   async function save(credential: string, memory: Kept): Promise<void> {
-    while (memory.saved !== memory.wanted) {
-      const text = memory.wanted;
-      const saved = await gate.run(() => attempt(credential, memory, text));
-      if (!saved) return;
-      memory.saved = text;
+    for (let text = memory.wanted; text !== null; text = memory.wanted) {
+      const saving = text;
+      if (!(await gate.run(() => attempt(credential, memory, saving)))) return;
+      memory.saved = digestOf(saving);
+      if (memory.wanted === saving) memory.wanted = null;
     }
   }
 
@@ -92,6 +108,8 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
     }
   }
 }
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64');
 
 // Far more than time servers slew between two looks, far less than a wait that is remembered.
 const CLOCK_NOISE_MS = 1_000;

@@ -27,12 +27,20 @@ export interface Site {
   readonly config: Config;
   /** Captured at start, and used again by every reload. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What programs get of it; one object for all that are routed nothing of their own. */
+  readonly childEnvironment: Readonly<Record<string, string>>;
   readonly platform: NodeJS.Platform;
   readonly fingerprint: Fingerprinter;
   readonly clock: ClockPort;
   readonly log: LogPort;
   /** Output of the runs under way. */
   readonly spoolDirectory: string;
+}
+
+/** A site for one configuration. */
+export function createSite(place: Omit<Site, 'childEnvironment'>): Site {
+  const withhold = publishedVariables(place.config);
+  return { ...place, childEnvironment: childEnvironment(place.environment, {}, { withhold }) };
 }
 
 /** @throws PortError when the configuration names what cannot be built */
@@ -86,13 +94,14 @@ function buildRefresh({ refresh, policy }: CredentialConfig, site: Site): Refres
     timeoutMs: policy.refreshTimeoutMs,
     killGraceMs: policy.killGraceMs,
     rotates: policy.rotates,
-    environment: environmentFor(site, refresh.environment),
+    environment: environmentFor(refresh.environment, site),
     spoolDirectory: site.spoolDirectory,
     log: site.log.write,
   });
 }
 
-function environmentFor(site: Site, routed: Readonly<Record<string, string>> = {}): Record<string, string> {
+function environmentFor(routed: Readonly<Record<string, string>>, site: Site): Readonly<Record<string, string>> {
+  if (Object.keys(routed).length === 0) return site.childEnvironment;
   return childEnvironment(site.environment, routed, { withhold: publishedVariables(site.config) });
 }
 
@@ -114,7 +123,7 @@ function buildHook(
   site: Site,
 ): PublisherPort {
   const { killGraceMs } = policy;
-  const environment = environmentFor(site);
+  const { childEnvironment: environment } = site;
   const hook = createHookPublisher({ argv, cwd, credential: name, position, timeoutMs, killGraceMs, environment });
   return { ...hook, limitMs: timeoutMs + killGraceMs + HOOK_SLACK_MS };
 }
@@ -152,11 +161,15 @@ function buildSink(sink: SinkConfig, site: Site): AlertSink {
       return createCommandSink({
         argv: sink.argv,
         cwd: sink.cwd,
-        environment: environmentFor(site),
+        environment: site.childEnvironment,
         timeoutMs: sink.timeoutMs,
       });
     case 'webhook':
-      return createWebhookSink({ url: sink.url, timeoutMs: sink.timeoutMs });
+      return createWebhookSink({
+        url: sink.url,
+        timeoutMs: sink.timeoutMs,
+        ...(sink.secret === null ? {} : { secret: sink.secret }),
+      });
     case 'slack':
       return createSlackSink({ url: sink.url, timeoutMs: sink.timeoutMs });
   }

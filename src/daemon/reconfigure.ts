@@ -11,22 +11,24 @@ import type { ManagedCredential } from './credential.ts';
 import type { Reloading } from './daemon.ts';
 import { type AlertSink, PortError } from './ports.ts';
 
-export interface ReconfigureOptions {
+/** `Site`: what building needs to know beside the credential; made once per configuration. */
+export interface ReconfigureOptions<Site> {
   readonly load: () => Promise<LoadResult>;
   /** As they run now; `config` is where they came from. */
   readonly config: Config;
   readonly credentials: readonly ManagedCredential[];
+  readonly siteOf: (config: Config) => Site;
   /** @throws PortError when it cannot be built */
-  readonly buildCredential: (credential: CredentialConfig, config: Config) => ManagedCredential;
+  readonly buildCredential: (credential: CredentialConfig, site: Site) => ManagedCredential;
   /** @throws PortError when one cannot be built */
-  readonly buildSinks: (config: Config) => readonly AlertSink[];
+  readonly buildSinks: (site: Site) => readonly AlertSink[];
   /** What the tools of all credentials have to share: when it differs, every credential is built anew. */
   readonly sharedBy: (config: Config) => unknown;
   /** Called once the new configuration is in force. */
   readonly onApplied: (config: Config) => void;
 }
 
-export function createReconfigure(options: ReconfigureOptions): () => Promise<Reloading> {
+export function createReconfigure<Site>(options: ReconfigureOptions<Site>): () => Promise<Reloading> {
   let config = options.config;
   let running = new Map(options.credentials.map((credential) => [credential.name, credential]));
 
@@ -46,6 +48,7 @@ export function createReconfigure(options: ReconfigureOptions): () => Promise<Re
   };
 
   function build(plan: ReturnType<typeof planReload>, next: Config) {
+    const site = options.siteOf(next);
     const isAllNew = !isDeepStrictEqual(options.sharedBy(config), options.sharedBy(next));
     const policyOnly = new Set(plan.changed.filter((change) => change.policyOnly).map(({ name }) => name));
     const changedNames = new Set(plan.changed.map(({ name }) => name));
@@ -55,12 +58,12 @@ export function createReconfigure(options: ReconfigureOptions): () => Promise<Re
     for (const credential of next.credentials) {
       const { name, policy } = credential;
       const former = running.get(name);
-      if (addedNames.has(name)) added.push(options.buildCredential(credential, next));
+      if (addedNames.has(name)) added.push(options.buildCredential(credential, site));
       else if (former !== undefined && policyOnly.has(name) && !isAllNew && hasSameRuns(former, credential)) {
         changed.push({ ...former, policy });
-      } else if (isAllNew || changedNames.has(name)) changed.push(options.buildCredential(credential, next));
+      } else if (isAllNew || changedNames.has(name)) changed.push(options.buildCredential(credential, site));
     }
-    const settings = { sinks: options.buildSinks(next), maxConcurrentRefreshes: next.maxConcurrentRefreshes };
+    const settings = { sinks: options.buildSinks(site), maxConcurrentRefreshes: next.maxConcurrentRefreshes };
     const applied = () => {
       config = next;
       for (const name of plan.removed) running.delete(name);

@@ -23,6 +23,27 @@ test('what did not change is not saved again, although the clocks drift by a mil
   expect(port.saves).toBe(1);
 });
 
+test('what was loaded and did not change is not written again', async () => {
+  const { clock, port, keeper, state } = build();
+  keeper.loaded('a', JSON.parse(JSON.stringify(remember(state, clock.now()))));
+  keeper.note(state, clock.now());
+  await keeper.flush();
+  expect(port.saves).toBe(0);
+  keeper.note({ ...state, attempt: 1 }, clock.now());
+  await keeper.flush();
+  expect(port.saves).toBe(1);
+});
+
+test('a state that went back to what is on disk while another was being saved is saved again', async () => {
+  const { clock, port, keeper, state } = build();
+  keeper.note(state, clock.now());
+  await keeper.flush();
+  keeper.note({ ...state, attempt: 1 }, clock.now());
+  keeper.note(state, clock.now());
+  await keeper.flush();
+  expect(port.kept.get('a')).toMatchObject({ attempt: 0 });
+});
+
 test('while one save is under way the latest state is the one that is saved next', async () => {
   const { clock, port, keeper, state } = build();
   const first = deferred();

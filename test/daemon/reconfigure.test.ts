@@ -43,6 +43,7 @@ function build(start: Config) {
     load: async () => next,
     config: start,
     credentials: running,
+    siteOf: () => null,
     buildCredential: ({ name, policy: limits, scheme }) => {
       if (scheme === 'unbuildable') throw new PortError('no such pointer', { code: 'invalid_pointer', remedy: 'x' });
       built.push(name);
