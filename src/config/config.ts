@@ -108,5 +108,6 @@ export type SinkConfig =
   | { readonly type: 'log' }
   | { readonly type: 'desktop'; readonly timeoutMs: number }
   | { readonly type: 'command'; readonly argv: Argv; readonly cwd: string; readonly timeoutMs: number }
-  /** `url` is a secret. */
-  | { readonly type: 'webhook' | 'slack'; readonly url: string; readonly timeoutMs: number };
+  /** `url` and `secret` are secrets; without a secret messages are not signed. */
+  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null; readonly timeoutMs: number }
+  | { readonly type: 'slack'; readonly url: string; readonly timeoutMs: number };

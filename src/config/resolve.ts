@@ -89,7 +89,11 @@ function resolveSink(resolver: Resolver, at: At, raw: NonNullable<RawAlerts['sin
       return { type: raw.type, timeoutMs };
     case 'command':
       return { type: raw.type, argv: resolveArgv(resolver, raw.command), cwd: resolver.directory, timeoutMs };
-    default:
+    case 'webhook': {
+      const secret = raw.secret === undefined ? null : resolveText(resolver, [...at, 'secret'], raw.secret);
+      return { type: raw.type, url: resolveUrl(resolver, [...at, 'url'], raw.url), secret, timeoutMs };
+    }
+    case 'slack':
       return { type: raw.type, url: resolveUrl(resolver, [...at, 'url'], raw.url), timeoutMs };
   }
 }

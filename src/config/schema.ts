@@ -25,6 +25,12 @@ const sinkUrl = text({
   doc: `Where to send it. Best as \`\${env:NAME}\`: such a URL is a secret. https, or http to this machine.`,
 });
 
+const sinkSecret = text({
+  expected: 'a text',
+  secret: true,
+  doc: `Signs each message: HMAC-SHA-256 in the header \`X-Freshd-Signature: sha256=…\`. Best as \`\${env:NAME}\`.`,
+}).optional();
+
 const sinkSchema = oneOf(
   'type',
   [
@@ -42,7 +48,12 @@ const sinkSchema = oneOf(
       { doc: 'Runs a program with the alert as JSON on stdin.' },
     ),
     object(
-      { type: choice(['webhook'], { doc: 'A URL.' }), url: sinkUrl, timeoutSeconds: sinkTimeout },
+      {
+        type: choice(['webhook'], { doc: 'A URL.' }),
+        url: sinkUrl,
+        secret: sinkSecret,
+        timeoutSeconds: sinkTimeout,
+      },
       { doc: 'Posts the alert as JSON.' },
     ),
     object(

@@ -128,10 +128,11 @@ test('paths count from the folder of the configuration or from home, and argv[0]
         sinks: [
           { type: 'command', command: ['./alert'] },
           { type: 'slack', url: fromEnv('URL'), timeoutSeconds: 1 },
+          { type: 'webhook', url: fromEnv('URL'), secret: fromEnv('SIGNATURE') },
         ],
       },
     },
-    { folder, env: { URL: 'https://hooks.example/x' } },
+    { folder, env: { URL: 'https://hooks.example/x', SIGNATURE: 'shared' } },
   );
   expect(config).toMatchObject({
     path: join(folder, 'config.json'),
@@ -144,6 +145,7 @@ test('paths count from the folder of the configuration or from home, and argv[0]
       sinks: [
         { type: 'command', argv: [join(folder, 'alert')], cwd: folder, timeoutMs: 10_000 },
         { type: 'slack', url: 'https://hooks.example/x', timeoutMs: 1_000 },
+        { type: 'webhook', url: 'https://hooks.example/x', secret: 'shared', timeoutMs: 10_000 },
       ],
     },
   });
