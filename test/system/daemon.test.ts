@@ -39,12 +39,13 @@ function demo(server: AuthorizationServer, changes: object = {}) {
   };
 }
 
-function configure(workshop: Workshop, credentials: object, defaults: object = {}): void {
+function configure(workshop: Workshop, credentials: object, defaults: object = {}, others: object = {}): void {
   workshop.write('config.json', {
     stateDirectory: 'state',
     socket: { path: 'freshd.sock' },
     defaults: { ...DEFAULTS, ...defaults },
     alerts: { sinks: [{ type: 'log' }] },
+    ...others,
     credentials,
   });
 }
@@ -213,6 +214,18 @@ test('SIGHUP takes over a good configuration as a whole, and nothing of a bad on
   await daemon.until(is('reloaded'));
   await eventually(() => workshop.env().DEMO_KEY === 'key-from-the-environment');
   expect(workshop.env().DEMO_TOKEN).toBe(stored(workshop).access_token);
+});
+
+test('with reloadOnChange an edit of the file is enough', async () => {
+  const server = await startServer(60);
+  const workshop = createWorkshop();
+  const key = { static: '$' + '{env:DEMO_KEY}' };
+  configure(workshop, { demo: demo(server) }, {}, { reloadOnChange: true });
+  seed(workshop, server);
+  const daemon = await workshop.start().ready();
+  configure(workshop, { key, demo: demo(server) }, {}, { reloadOnChange: false });
+  await daemon.until(is('reloaded'));
+  expect((await workshop.get('/v1/tokens/key')).status).toBe(200);
 });
 
 test('D5: one credential is destroyed in a running daemon, the other goes on, and it comes back when it is repaired', async () => {
