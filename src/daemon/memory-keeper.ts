@@ -39,7 +39,7 @@ interface Kept {
 export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
   const kept = new Map<string, Kept>();
   const gate = createGate(SAVES_MAX);
-  let offsetMs = Number.NaN;
+  const steadied = createSteadier();
 
   return {
     loaded(credential, memory) {
@@ -67,13 +67,6 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
     const memory: Kept = { wanted: null, saved: null, saving: null, failing: false };
     kept.set(credential, memory);
     return memory;
-  }
-
-  /** The two clocks are never quite in step; a memory must not look changed because they differ by a millisecond more. */
-  function steadied({ wallMs, monotonicMs }: Now): Now {
-    const seenMs = wallMs - monotonicMs;
-    if (!(Math.abs(seenMs - offsetMs) <= CLOCK_NOISE_MS)) offsetMs = seenMs;
-    return { wallMs: epochMs(monotonicMs + offsetMs), monotonicMs };
   }
 
   function start(credential: string, memory: Kept): void {
@@ -107,6 +100,16 @@ export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
       return false;
     }
   }
+}
+
+/** The two clocks are never quite in step; a memory must not look changed because they differ by a millisecond more. */
+function createSteadier(): (now: Now) => Now {
+  let offsetMs = Number.NaN;
+  return ({ wallMs, monotonicMs }) => {
+    const seenMs = wallMs - monotonicMs;
+    if (!(Math.abs(seenMs - offsetMs) <= CLOCK_NOISE_MS)) offsetMs = seenMs;
+    return { wallMs: epochMs(monotonicMs + offsetMs), monotonicMs };
+  };
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64');
