@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CONNECTION_LIMITS } from '../../src/api/connections.ts';
+import { CONNECTION_LIMITS, type ConnectionLimits } from '../../src/api/connections.ts';
 import { startApiServer } from '../../src/api/server.ts';
 import { arrange, bodyOf, temporaryDirectory, until } from './arrange.ts';
 import { createFakeDaemon, createRecordedLog, MINUTE_MS } from './fake-daemon.ts';
@@ -44,21 +44,35 @@ describe('F60: a client', () => {
     expect((await get('/v1/tokens/claude')).status).toBe(200);
   });
 
-  test('that never finishes is cut off at the deadline', async () => {
-    const daemon = createFakeDaemon();
+  async function startImpatient(limits: Partial<ConnectionLimits>): Promise<string> {
     const socketPath = join(temporaryDirectory(), 'freshd.sock');
-    const limits = { ...CONNECTION_LIMITS, headersMs: 60, requestMs: 120, checkIntervalMs: 20 };
-    const server = await startApiServer({ daemon, socketPath, log: createRecordedLog(), limits });
+    const server = await startApiServer({
+      daemon: createFakeDaemon(),
+      socketPath,
+      log: createRecordedLog(),
+      limits: { ...CONNECTION_LIMITS, checkIntervalMs: 20, ...limits },
+    });
     onTestFinished(() => server.close());
+    return socketPath;
+  }
+
+  test('that never finishes the head of its request is cut off at the deadline', async () => {
+    const socketPath = await startImpatient({ headersMs: 60 });
     const silent = await open(socketPath);
     const half = await open(socketPath);
     half.write('GET / HT');
+    for (const text of await Promise.all([silent, half].map(textUntilClosed))) {
+      expect(text).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    }
+  });
+
+  test('that sends its body byte by byte is cut off at the deadline', async () => {
+    const socketPath = await startImpatient({ headersMs: 60, requestMs: 120 });
     const drip = await open(socketPath);
-    drip.write('POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n');
+    drip.write('POST /v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n');
     const dripping = setInterval(() => drip.writable && drip.write('x'), 10);
     onTestFinished(() => clearInterval(dripping));
-    const texts = await Promise.all([silent, half, drip].map(textUntilClosed));
-    expect(texts.map((text) => text.split('\r\n')[0])).toEqual(Array(3).fill('HTTP/1.1 408 Request Timeout'));
+    expect(await textUntilClosed(drip)).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
   });
 
   test('that sends ten megabytes is refused with a 413, and the next one is served', async () => {
@@ -116,11 +130,7 @@ describe('F60: a client', () => {
   });
 
   test('beyond the number that is admitted is turned away, and admitted once another has left', async () => {
-    const daemon = createFakeDaemon();
-    const socketPath = join(temporaryDirectory(), 'freshd.sock');
-    const limits = { ...CONNECTION_LIMITS, connectionsMax: 2 };
-    const server = await startApiServer({ daemon, socketPath, log: createRecordedLog(), limits });
-    onTestFinished(() => server.close());
+    const socketPath = await startImpatient({ connectionsMax: 2 });
     const [first] = [await open(socketPath), await open(socketPath)];
     const third = connect(socketPath).on('error', () => third.destroy());
     await once(third, 'close');
