@@ -3,5 +3,5 @@ import { execFileSync } from 'node:child_process';
 
 export function setup(): void {
   execFileSync('sh', ['test/system/packages.sh'], { stdio: 'inherit' });
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+  execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
 }
