@@ -37,7 +37,7 @@ function operation(route: Route): object {
 }
 
 function parametersIn(place: 'path' | 'query', schema: Schema | undefined): object[] {
-  const properties = (schema?.['properties'] ?? {}) as Record<string, Schema>;
+  const properties = (schema?.properties ?? {}) as Record<string, Schema>;
   return Object.entries(properties).map(([name, { description, ...rest }]) => ({
     name,
     in: place,

@@ -94,7 +94,7 @@ function processIo(): CommandIo {
     platform,
     uid: process.getuid?.() ?? null,
     get isColourful() {
-      return process.stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+      return process.stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
     },
     nowMs: systemNowMs,
     write,

@@ -17,7 +17,7 @@ const SYSTEM_SOCKET = '/run/freshd/freshd.sock';
 export function socketPlaces(args: CommandArguments, io: CommandIo): readonly string[] {
   const capture = captureOf(io);
   const option = optionValue(args, 'socket');
-  const isNamed = option !== undefined || (io.env['FRESHD_SOCKET'] ?? '') !== '';
+  const isNamed = option !== undefined || (io.env.FRESHD_SOCKET ?? '') !== '';
   if (isNamed) return [socketPath({ option, stateDirectory: '' }, capture)];
 
   const configured = readPlaces(optionValue(args, 'config'), capture);

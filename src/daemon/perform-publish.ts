@@ -6,6 +6,7 @@
  * passes its time limit is reported as failed while it stays outstanding, and until it ends every command to that target is
  * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool (row F83).
  */
+import { SENTINEL_TARGET } from '../core/delivery.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { describeBug } from './bug.ts';
@@ -170,9 +171,6 @@ function targetGone(target: string): PortError {
     remedy: 'the configuration no longer names it; nothing to do',
   });
 }
-
-/** The name under which the sentinel's deliveries are reported. */
-const SENTINEL_TARGET = 'sentinel';
 
 // At the start of thousands of credentials this many files are written at once: enough to keep a disk busy, and far below
 // the usual limit of 1,024 descriptors.

@@ -23,7 +23,7 @@ describe('rejections', () => {
     const reports = Array.from({ length: 100 }, (_, n) =>
       post('/v1/tokens/claude/rejections', { generation: GENERATION, consumer: `worker-${n}` }),
     );
-    const outcomes = (await Promise.all(reports)).map((response) => bodyOf(response)['outcome']);
+    const outcomes = (await Promise.all(reports)).map((response) => bodyOf(response).outcome);
     expect(outcomes.filter((outcome) => outcome === 'refresh_started')).toHaveLength(1);
     expect(outcomes.filter((outcome) => outcome === 'joined')).toHaveLength(99);
     expect(daemon.count('claude', 'begin_attempt')).toBe(1);
@@ -74,7 +74,7 @@ describe('rejections', () => {
     const { daemon, post } = await arrange();
     daemon.load('claude', 'at-1');
     const response = await post('/v1/tokens/claude/rejections', body);
-    expect([response.status, bodyOf(response)['error']]).toEqual([400, 'invalid_request']);
+    expect([response.status, bodyOf(response).error]).toEqual([400, 'invalid_request']);
     expect(response.text).not.toContain('secret');
   });
 });
@@ -92,10 +92,10 @@ describe('the refresh that an operator asks for', () => {
     const { daemon, post } = await arrange();
     daemon.load('claude', 'at-1');
     daemon.advance(MINUTE_MS);
-    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: false }))['outcome']).toBe('not_needed');
+    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: false })).outcome).toBe('not_needed');
     expect(daemon.count('claude', 'begin_attempt')).toBe(0);
-    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: true }))['outcome']).toBe('refresh_started');
-    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: true }))['outcome']).toBe('joined');
+    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: true })).outcome).toBe('refresh_started');
+    expect(bodyOf(await post('/v1/credentials/claude/refresh', { force: true })).outcome).toBe('joined');
     expect(daemon.count('claude', 'begin_attempt')).toBe(1);
   });
 
@@ -143,7 +143,7 @@ describe('descriptions', () => {
       remedy: null,
       fault: null,
     });
-    expect(body['explanation']).toEqual(expect.arrayContaining([expect.any(String)]));
+    expect(body.explanation).toEqual(expect.arrayContaining([expect.any(String)]));
   });
 
   test('of all credentials name the daemon that gives them', async () => {
@@ -212,13 +212,13 @@ describe('health', () => {
     daemon.add('spare', { optional: true });
     daemon.load('spare', null);
     const response = await get('/v1/health/ready');
-    expect([response.status, bodyOf(response)['ready']]).toEqual([200, true]);
+    expect([response.status, bodyOf(response).ready]).toEqual([200, true]);
   });
 
   test('is not ready while a bug keeps a credential from being tended', async () => {
     const { daemon, get } = await arrange();
     daemon.load('claude', 'at-1');
-    daemon.faults['claude'] = 'step_threw';
+    daemon.faults.claude = 'step_threw';
     const response = await get('/v1/health/ready');
     expect([response.status, bodyOf(response)]).toMatchObject([503, { credentials: [{ reason: 'step_threw' }] }]);
   });
@@ -241,7 +241,7 @@ describe('the OpenAPI document', () => {
       '/v1/health/live',
       '/v1/health/ready',
     ]);
-    const read = document.paths['/v1/tokens/{credential}']?.['get'];
+    const read = document.paths['/v1/tokens/{credential}']?.get;
     expect(Object.keys(read?.responses ?? {})).toEqual(['200', '400', '404', '409', '503']);
     expect(read?.parameters?.map(({ name }) => name)).toEqual([
       'credential',

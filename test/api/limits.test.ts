@@ -155,7 +155,7 @@ describe('the end', () => {
     await until(() => timers.pending.length === 1);
     await server.close();
     const response = await reading;
-    expect([response.status, bodyOf(response)['error']]).toEqual([503, 'temporarily_unavailable']);
+    expect([response.status, bodyOf(response).error]).toEqual([503, 'temporarily_unavailable']);
     expect(daemon.listeners).toBe(0);
   });
 

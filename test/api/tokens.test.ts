@@ -78,7 +78,7 @@ describe('a plain read', () => {
     async (name) => {
       const { get } = await arrange();
       const response = await get(`/v1/tokens/${name}`);
-      expect([response.status, bodyOf(response)['error']]).toEqual([400, 'invalid_request']);
+      expect([response.status, bodyOf(response).error]).toEqual([400, 'invalid_request']);
     },
   );
 
@@ -91,7 +91,7 @@ describe('a plain read', () => {
     const response = await get('/v1/tokens/claude');
     expect(response.status).toBe(503);
     expect(bodyOf(response)).toMatchObject({ error: 'temporarily_unavailable', credential: 'claude' });
-    expect(Number(response.headers['retry-after'])).toBe(bodyOf(response)['retry_after']);
+    expect(Number(response.headers['retry-after'])).toBe(bodyOf(response).retry_after);
     expect(response.text).not.toContain('at-1');
   });
 
@@ -116,7 +116,7 @@ describe('a plain read', () => {
       const { daemon, get } = await arrange();
       daemon.load('claude', 'at-1');
       const response = await get(`/v1/tokens/claude?${query}`);
-      expect([response.status, bodyOf(response)['error']]).toEqual([400, 'invalid_request']);
+      expect([response.status, bodyOf(response).error]).toEqual([400, 'invalid_request']);
     },
   );
 });
@@ -142,7 +142,7 @@ describe('a read that waits', () => {
     expect(daemon.listeners).toBe(1);
     daemon.succeed('claude', 'new');
     const answers = await Promise.all(readings);
-    expect(new Set(answers.map((answer) => bodyOf(answer)['access_token']))).toEqual(new Set(['new']));
+    expect(new Set(answers.map((answer) => bodyOf(answer).access_token))).toEqual(new Set(['new']));
     expect(timers.pending).toEqual([]);
   });
 
@@ -155,7 +155,7 @@ describe('a read that waits', () => {
     expect((await first).status).toBe(503);
     daemon.advance(MINUTE_MS);
     const second = await get('/v1/tokens/claude?min_valid_seconds=86400&wait_seconds=30');
-    expect([second.status, bodyOf(second)['error']]).toEqual([503, 'min_valid_unattainable']);
+    expect([second.status, bodyOf(second).error]).toEqual([503, 'min_valid_unattainable']);
     expect(daemon.count('claude', 'begin_attempt')).toBe(1);
   });
 
@@ -183,7 +183,7 @@ describe('a read that waits', () => {
     await until(() => timers.pending.length === 1);
     timers.expire(30_000);
     const response = await reading;
-    expect([response.status, bodyOf(response)['error']]).toEqual([503, 'min_valid_unattainable']);
+    expect([response.status, bodyOf(response).error]).toEqual([503, 'min_valid_unattainable']);
   });
 
   test('ends in a 503 when its time is up', async () => {
@@ -193,7 +193,7 @@ describe('a read that waits', () => {
     await until(() => timers.pending.length === 1);
     timers.expire(30_000);
     const response = await reading;
-    expect([response.status, bodyOf(response)['error']]).toEqual([503, 'temporarily_unavailable']);
+    expect([response.status, bodyOf(response).error]).toEqual([503, 'temporarily_unavailable']);
     expect(response.headers['retry-after']).toMatch(/^\d+$/);
   });
 
@@ -215,7 +215,7 @@ describe('a read that waits', () => {
     daemon.advance(90 * MINUTE_MS);
     daemon.fail('claude', { code: 'invalid_grant', class: 'terminal' });
     const response = await get(`/v1/tokens/claude?after_generation=${GENERATION}&wait_seconds=60`);
-    expect([response.status, bodyOf(response)['error']]).toEqual([409, 'reauthorization_required']);
+    expect([response.status, bodyOf(response).error]).toEqual([409, 'reauthorization_required']);
   });
 
   test('for another generation answers at once when there is one already', async () => {
@@ -229,7 +229,7 @@ describe('a read that waits', () => {
     const { daemon, get } = await arrange();
     daemon.load('claude', 'at-1');
     const response = await get(`/v1/tokens/claude?after_generation=${GENERATION}`);
-    expect([response.status, bodyOf(response)['error']]).toEqual([503, 'no_newer_token']);
+    expect([response.status, bodyOf(response).error]).toEqual([503, 'no_newer_token']);
   });
 
   test('is resumed when a missing token appears', async () => {

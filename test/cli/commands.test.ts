@@ -81,7 +81,7 @@ describe('freshd status', () => {
   test('says so when a bug keeps a credential from being tended', async () => {
     const { daemon, run } = await arrangeCli();
     daemon.load('claude', 'at-1');
-    daemon.faults['claude'] = 'step_threw';
+    daemon.faults.claude = 'step_threw';
     const { exitCode, stdout } = await run('status', '--check');
     expect([exitCode, stdout]).toEqual([2, expect.stringContaining('step_threw')]);
   });

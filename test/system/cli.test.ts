@@ -20,7 +20,7 @@ interface Ended {
 function start(argv: readonly string[], options: { env?: NodeJS.ProcessEnv; program?: string } = {}) {
   const { program = PROGRAM, env = {} } = options;
   const child = spawn(process.execPath, [program, ...argv], {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent/home', ...env },
+    env: { PATH: process.env.PATH, HOME: '/nonexistent/home', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

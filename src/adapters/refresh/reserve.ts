@@ -15,7 +15,7 @@ const RESERVED_BYTES = 64 * 1024;
  */
 export async function reserveSpace(path: string, environment: Readonly<Record<string, string>>): Promise<void> {
   const { failed, stderr } = await execa('fallocate', ['--keep-size', '--length', String(RESERVED_BYTES), path], {
-    env: { PATH: environment['PATH'] ?? '', LC_ALL: 'C' },
+    env: { PATH: environment.PATH ?? '', LC_ALL: 'C' },
     extendEnv: false,
     reject: false,
     stdin: 'ignore',

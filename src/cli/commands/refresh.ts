@@ -16,7 +16,7 @@ export const command: CommandSpec = {
   options: [{ name: 'force', summary: 'also while more than half of the life remains' }],
   async run(args, io) {
     const path = PATHS.refresh(credentialName(args));
-    if (io.env['FRESHD_EVENT'] !== undefined) {
+    if (io.env.FRESHD_EVENT !== undefined) {
       throw new CommandError(
         'refresh: refused inside a hook, since it would call itself for ever',
         EXIT.temporaryFailure,

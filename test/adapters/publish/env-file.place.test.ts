@@ -125,10 +125,7 @@ describe('on a file system of its own', () => {
 async function runInMounts(script: string): Promise<string> {
   const program = await bundleProgram(
     directory,
-    `import { createRequire } from 'node:module';
-     // A package that is CommonJS asks for it, also as a part of the bundle.
-     globalThis.require = createRequire(import.meta.url);
-     const { createEnvFilePublisher } = await import('./adapters/publish/env-file.ts');
+    `import { createEnvFilePublisher } from './adapters/publish/env-file.ts';
      const [path, accessToken, way] = process.argv.slice(2);
      const publisher = createEnvFilePublisher({
        path, variable: 'TOKEN', metadata: false, followSymlink: false, write: way === 'in-place' ? way : 'atomic',
