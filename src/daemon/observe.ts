@@ -3,7 +3,9 @@
  *
  * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
  */
+import { isExpired } from '../core/schedule.ts';
 import type { CredentialState, Delivery, PhaseKind } from '../core/state.ts';
+import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
 import type { LogLevel, LogPort } from './ports.ts';
 
@@ -37,10 +39,10 @@ const PHASE_RECORDS: Readonly<Record<PhaseKind, readonly [LogLevel, string]>> = 
   stopped: ['info', 'credential_stopped'],
 };
 
-function observePhase({ credential, event, before, after }: Transition, { log, remedy }: ObserverOptions): void {
+function observePhase({ credential, event, before, after, now }: Transition, { log, remedy }: ObserverOptions): void {
   const hasMoved = before.phase.kind !== after.phase.kind || before.attempt !== after.attempt;
   if (!hasMoved) return;
-  const [level, name] = recordOf(before, after);
+  const [level, name] = recordOf({ before, after, event });
   const isFailure = level === 'warn';
   log.write(level, name, {
     credential,
@@ -52,12 +54,20 @@ function observePhase({ credential, event, before, after }: Transition, { log, r
     reason: reasonOf(after),
     code: codeOf(after),
     ...(isFailure ? { class: after.lastFailure?.class ?? null, detail: detailOf(after) } : {}),
-    ...(needsPerson(after) ? { instead: insteadOf(after), remedy: remedy(credential) } : {}),
+    ...(needsPerson(after) ? { instead: insteadOf(after, now), remedy: remedy(credential) } : {}),
   });
 }
 
 /** Back in `backing_off` without a failure of its own (a floor to wait for) is a plan, not a failure. */
-function recordOf(before: CredentialState, after: CredentialState): readonly [LogLevel, string] {
+function recordOf({
+  before,
+  after,
+  event,
+}: Pick<Transition, 'before' | 'after' | 'event'>): readonly [LogLevel, string] {
+  if (before.phase.kind === 'refreshing' && after.phase.kind === 'fresh') {
+    if (before.generation === after.generation) return ['info', 'refresh_without_progress'];
+    return ['info', event.type === 'store_changed' ? 'token_adopted' : 'refresh_succeeded'];
+  }
   const isPlan = after.phase.kind === 'backing_off' && before.lastFailure === after.lastFailure;
   return isPlan ? ['info', 'refresh_planned'] : PHASE_RECORDS[after.phase.kind];
 }
@@ -79,8 +89,8 @@ const needsPerson = ({ phase }: CredentialState): boolean =>
   phase.kind === 'reauthorization_required' || phase.kind === 'absent';
 
 /** What consumers have meanwhile (row D3). */
-function insteadOf({ held }: CredentialState): string {
-  if (held === null) return 'nothing';
+function insteadOf({ held }: CredentialState, now: Now): string {
+  if (held === null || isExpired(held, now)) return 'nothing';
   return held.token.expiry.kind === 'known' ? 'the present token until its expiry' : 'the present token';
 }
 

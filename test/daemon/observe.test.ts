@@ -69,6 +69,28 @@ test('A10, E4: one record per transition, and a stable name where retries stop',
   ]);
 });
 
+test('an attempt that brought a new token, the same one, or met somebody else has a name of its own', () => {
+  const { clock, log, feed, state } = observed();
+  const answered = (accessToken: string, via: 'refresh' | 'store') => {
+    const next = grantOf(tokens({ accessToken }), fingerprint);
+    if (next === null) throw new Error('expected a grant');
+    feed({ type: 'refresh_requested', cause: 'operator', force: true });
+    const { attempt } = state();
+    if (via === 'store') feed({ type: 'store_changed', grant: next, attempt });
+    else {
+      feed({ type: 'attempt_recorded', attempt });
+      feed({ type: 'refresh_succeeded', attempt, answer: { grant: next, response: null } });
+    }
+    clock.pass(60_000);
+  };
+  feed(LOADED);
+  answered('second', 'refresh');
+  answered('second', 'refresh');
+  answered('third', 'store');
+  const ends = log.records.filter(({ fields }) => fields.from === 'refreshing').map(({ event }) => event);
+  expect(ends).toEqual(['refresh_succeeded', 'refresh_without_progress', 'token_adopted']);
+});
+
 test('D3: one WARN line says which credential, why, what takes its place, and what brings it back', () => {
   const { log, feed } = observed();
   feed({ type: 'state_broken', reason: 'state_broken', detail: 'expected JSON', attempt: null });

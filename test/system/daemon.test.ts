@@ -56,7 +56,7 @@ function seed(workshop: Workshop, server: AuthorizationServer, ageSeconds = 0): 
 }
 
 const stored = (workshop: Workshop): Record<string, unknown> => JSON.parse(workshop.read('demo.json'));
-const refreshed = ({ event, from }: LogRecord) => event === 'credential_fresh' && from === 'refreshing';
+const refreshed = ({ event }: LogRecord) => event === 'refresh_succeeded';
 const is = (event: string) => (record: LogRecord) => record.event === event;
 const alertsOf = (records: readonly LogRecord[]) => records.filter(is('alert')).map(({ kind }) => kind);
 

@@ -100,7 +100,7 @@ function troubles(credential: CredentialBody, io: CommandIo): string[] {
     lines.push(`last failure ${momentText(failure.at, io.nowMs())}: ${what}`);
   }
   if (phase === 'reauthorization_required') lines.push(`needs a person (${credential.reason}): ${remedy}`);
-  if (phase === 'absent' && remedy !== null) lines.push(`holds no token: ${remedy}`);
+  if (phase === 'absent' && remedy !== null) lines.push(`${credential.next.why}: ${remedy}`);
   if (!credential.durable)
     lines.push('a new refresh token could not be stored yet; the daemon keeps it and tries again');
   for (const { target, status, code, remedy: help } of publications) {
