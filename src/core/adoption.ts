@@ -4,22 +4,21 @@
  * Rule: the store wins over memory, but a refresh token whose successor is recorded here, or another account's, is not a rotation.
  */
 import { beginEpisode, endEpisode } from './episode.ts';
-import type { Failure } from './failure.ts';
-import { answered } from './rejection.ts';
+import { answered, refreshEnded } from './rejection.ts';
 import {
   expiresAtOf,
+  FOREVER_MS,
   hold,
   isExpired,
+  isIssuedAhead,
   isYetToStart,
-  recoveryWaitMs,
-  refreshAtHalfLifeMs,
   refreshAtLifeLeftMs,
   refreshes,
-  retryWaitMs,
+  retryPhase,
 } from './schedule.ts';
-import type { CredentialState, HeldToken, Phase, ReauthorizationReason } from './state.ts';
+import type { CredentialState, Phase, ReauthorizationReason } from './state.ts';
 import type { Fingerprint, Grant, Now, Token } from './token.ts';
-import { monotonicMs } from './token.ts';
+import { REJECTED, withRefreshTokenEnd } from './warnings.ts';
 
 /** A phase that is due at once; settle decides what may really begin. */
 export const dueNow = (now: Now): Phase => ({ kind: 'backing_off', due: now.monotonicMs });
@@ -32,12 +31,10 @@ export function adopt(state: CredentialState, grant: Grant, now: Now): Credentia
   }
   if (isLatchedTo(state, grant)) return latchedAgain(state, grant, now);
   const known: CredentialState = {
-    ...state,
+    ...withRefreshTokenEnd(state, grant.refreshTokenExpiresAt),
     superseded: grant.hasRefreshToken ? supersededBy(state, grant.fingerprint) : state.superseded,
     grant: grant.fingerprint,
     account: grant.account ?? state.account,
-    refreshTokenExpiresAt: grant.refreshTokenExpiresAt,
-    refreshTokenWarnings: grant.refreshTokenExpiresAt === state.refreshTokenExpiresAt ? state.refreshTokenWarnings : 0,
     doubt: state.doubt?.fingerprint === grant.fingerprint ? state.doubt : null,
   };
   const { token } = grant;
@@ -58,7 +55,7 @@ function otherToken(state: CredentialState, token: Token, now: Now): CredentialS
   const isServing = state.held !== null && !isExpired(state.held, now);
   if (isStale && isServing) return { ...state, phase: planned(state, now) };
   const taken = takeOver(state, token, now);
-  return isStale ? { ...taken, phase: planned(taken, now) } : recovered(taken, planned(taken, now), now);
+  return isStale ? { ...taken, phase: planned(taken, now) } : recovered(taken, plannedOfStored(taken, now), now);
 }
 
 /** The former refresh token has a successor now: it is never sent and never adopted again. */
@@ -79,7 +76,7 @@ function obstacleTo(state: CredentialState, grant: Grant): 'superseded_grant' | 
 
 const REFUSALS = {
   superseded_grant: 'the store holds a refresh token that was already replaced; a backup was restored',
-  account_changed: 'the store holds the login of another account',
+  account_changed: 'the store holds the login of another account; a refresh that an operator asks for takes it over',
 };
 
 /** The store cannot be used: no attempts until it holds something else. A token still in hand is served until its expiry. */
@@ -92,7 +89,7 @@ export function breakDown(
   const isSame = phase.kind === 'reauthorization_required' && phase.reason === why.reason && phase.code === why.code;
   if (isSame) return state;
   const broken: CredentialState = {
-    ...state,
+    ...refreshEnded(state),
     wanted: null,
     phase: {
       kind: 'reauthorization_required',
@@ -111,17 +108,18 @@ export function breakDown(
 /** Terminal is latched to what was refused: the same content coming back is no reason to try again. */
 function isLatchedTo(state: CredentialState, grant: Grant): boolean {
   const { phase } = state;
-  if (phase.kind !== 'reauthorization_required' || phase.latchedTo === null || phase.local) return false;
+  if (phase.kind !== 'reauthorization_required' || phase.latchedTo === null) return false;
   const isKnownToken = grant.token === null || grant.token.fingerprint === state.generationOf;
   return phase.latchedTo === grant.fingerprint && isKnownToken;
 }
 
-/** Still refused. Its access token is served for as long as it lasts, also after a restart. */
+/** Still refused. Its access token is served for as long as it lasts, also after a restart. A local obstacle is looked for again: nothing is sent for that. */
 function latchedAgain(state: CredentialState, grant: Grant, now: Now): CredentialState {
   const { phase } = state;
   if (phase.kind !== 'reauthorization_required') return state;
   const wasSpoiled = phase.reason === 'store_blanked' || phase.reason === 'state_broken';
   const held = state.held ?? (grant.token === null ? null : hold(grant.token, state.generation, now));
+  if (phase.local) return { ...state, held, phase: dueNow(now) };
   return {
     ...state,
     held,
@@ -132,16 +130,19 @@ function latchedAgain(state: CredentialState, grant: Grant, now: Now): Credentia
 
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */
 function resumed(state: CredentialState, token: Token, now: Now): CredentialState {
-  const held = { ...state, held: hold(token, state.generation, now) };
-  if (state.failures === 0) return recoveredUnless(isExpired(held.held, now), held, now);
-  const isRecovering = state.failures > state.policy.maxRetries;
-  const waitMs = isRecovering ? recoveryWaitMs(held, now) : retryWaitMs(held, now);
-  const due = monotonicMs((state.lastBegan ?? now.monotonicMs) + waitMs);
-  return { ...held, phase: { kind: isRecovering ? 'recovering' : 'backing_off', due } };
+  const dated = { ...token, obtainedAt: token.obtainedAt ?? state.issuedAt };
+  const held = { ...state, held: hold(dated, state.generation, now) };
+  if (state.failures > 0) return { ...held, phase: retryPhase(held, now) };
+  if (state.lastFailure?.class === 'rate_limited') {
+    return { ...held, phase: { kind: 'backing_off', due: state.notBefore ?? now.monotonicMs } };
+  }
+  const isTroubled = state.lastFailure?.class === 'transient' || state.episode?.code === REJECTED;
+  const phase = plannedOfStored(held, now);
+  return isTroubled || isExpired(held.held, now) ? { ...held, phase } : recovered(held, phase, now);
 }
 
 const recoveredUnless = (isStale: boolean, state: CredentialState, now: Now): CredentialState =>
-  isStale ? { ...state, phase: planned(state, now) } : recovered(state, planned(state, now), now);
+  isStale ? { ...state, phase: planned(state, now) } : recovered(state, plannedOfStored(state, now), now);
 
 /** A grant that was never used yet: the first access token has to be fetched. */
 function withoutAccessToken(state: CredentialState, now: Now): CredentialState {
@@ -166,11 +167,20 @@ function sameToken(
 }
 
 /** A new generation, bound to this access token. */
-function takeOver(state: CredentialState, token: Token, now: Now): CredentialState {
-  const generation = state.generationOf === token.fingerprint ? state.generation : state.generation + 1;
+export function takeOver(state: CredentialState, token: Token, now: Now): CredentialState {
+  const isKnown = state.generationOf === token.fingerprint;
+  const generation = isKnown ? state.generation : Math.max(state.generation + 1, leastGeneration(state, now));
   const held = hold(token, generation, now);
-  return answered({ ...state, generation, generationOf: token.fingerprint, held, incoming: null }, generation);
+  const issuedAt = token.obtainedAt;
+  return answered(
+    { ...state, generation, generationOf: token.fingerprint, issuedAt, held, incoming: null },
+    generation,
+  );
 }
+
+/** At load, memory may be older than what was published last; no generation grows as fast as the epoch second. */
+const leastGeneration = ({ held }: CredentialState, now: Now): number =>
+  held === null ? Math.floor(now.wallMs / 1000) : 0;
 
 /** The plan for what is held: by lead, or at once where nothing usable is held. */
 export function planned(state: CredentialState, now: Now): Phase {
@@ -181,11 +191,19 @@ export function planned(state: CredentialState, now: Now): Phase {
       ? dueNow(now)
       : { kind: 'absent', detail: 'the token has expired and nothing here may refresh it' };
   }
-  return { kind: 'fresh', refreshAtLifeLeftMs: refreshAtLifeLeftMs(policy, held, now) };
+  return { kind: 'fresh', refreshAtLifeLeftMs: refreshAtLifeLeftMs(policy, held) };
+}
+
+/** A stored token from the future says that the clock was stepped back; one refresh brings a token that can be judged (kubelet's rule). */
+function plannedOfStored(state: CredentialState, now: Now): Phase {
+  const phase = planned(state, now);
+  const isPlanned = phase.kind === 'fresh' && phase.refreshAtLifeLeftMs !== null;
+  const isSuspect = isPlanned && state.held !== null && isIssuedAhead(state.held.token, now);
+  return isSuspect ? { kind: 'fresh', refreshAtLifeLeftMs: FOREVER_MS } : phase;
 }
 
 /** A good token is in hand: everything that the last trouble left behind ends here. */
-function recovered(state: CredentialState, phase: Phase, now: Now): CredentialState {
+export function recovered(state: CredentialState, phase: Phase, now: Now): CredentialState {
   const calm: CredentialState = {
     ...state,
     phase,
@@ -197,73 +215,6 @@ function recovered(state: CredentialState, phase: Phase, now: Now): CredentialSt
   };
   return endEpisode(calm, now);
 }
-
-export type Verdict =
-  | { readonly kind: 'progress'; readonly state: CredentialState }
-  | { readonly kind: 'no_progress'; readonly state: CredentialState }
-  | { readonly kind: 'failure'; readonly failure: Failure };
-
-/** Judges the access token of an answer; its refresh token is safe already. */
-export function conclude(state: CredentialState, grant: Grant, now: Now): Verdict {
-  const succeeded: CredentialState = {
-    ...state,
-    account: grant.account ?? state.account,
-    refreshTokenExpiresAt: grant.refreshTokenExpiresAt ?? state.refreshTokenExpiresAt,
-    lastSucceededAt: now.wallMs,
-  };
-  const { token } = grant;
-  if (token === null) return noProgress(succeeded, 'no_access_token', now);
-  if (isExpired(hold(token, 0, now), now)) return noProgress(succeeded, 'expired_on_arrival', now);
-  if (succeeded.held?.token.fingerprint === token.fingerprint && !isExtended(succeeded.held, token)) {
-    return noProgress(succeeded, 'same_token', now);
-  }
-  if (isYetToStart(token, now)) return yetToStart(succeeded, token, now);
-  const before = succeeded.held;
-  const taken = takeOver({ ...succeeded, doubt: null, notBefore: null }, token, now);
-  if (before === null || taken.held === null || hasLaterExpiry(before, token, now)) {
-    return { kind: 'progress', state: recovered(taken, planned(taken, now), now) };
-  }
-  const phase: Phase = { kind: 'fresh', refreshAtLifeLeftMs: refreshAtHalfLifeMs(taken.policy, taken.held, now) };
-  return { kind: 'no_progress', state: recovered(taken, phase, now) };
-}
-
-const isExtended = (held: HeldToken, token: Token): boolean => {
-  const [before, next] = [expiresAtOf(held.token), expiresAtOf(token)];
-  return held.token.expiry.kind === 'known' && before !== null && next !== null && next > before;
-};
-
-/** A new token counts as moved also when either has no stated end: there is nothing to compare. */
-function hasLaterExpiry(before: HeldToken, token: Token, now: Now): boolean {
-  if (before.token.expiry.kind !== 'known' || token.expiry.kind !== 'known') return true;
-  return isExpired(before, now) || token.expiry.expiresAt > before.token.expiry.expiresAt;
-}
-
-function yetToStart(state: CredentialState, token: Token, now: Now): Verdict {
-  const incoming = hold(token, state.generation, now);
-  const isServing = state.held !== null && !isExpired(state.held, now);
-  // At the expiry of the old token at the latest somebody must look again, should the new one still not have begun.
-  const phase: Phase = { kind: 'fresh', refreshAtLifeLeftMs: isServing ? 0 : null };
-  return { kind: 'no_progress', state: { ...state, incoming, phase, notBefore: null } };
-}
-
-/** While the token is usable an answer without progress is no failure: again at half the remaining life, and at expiry. */
-function noProgress(state: CredentialState, code: string, now: Now): Verdict {
-  const { held, policy } = state;
-  const isServing = held !== null && !isExpired(held, now) && state.rejection === null;
-  if (!isServing) return { kind: 'failure', failure: withoutProgress(code) };
-  const phase: Phase = { kind: 'fresh', refreshAtLifeLeftMs: refreshAtHalfLifeMs(policy, held, now) };
-  return { kind: 'no_progress', state: { ...state, phase, failures: 0 } };
-}
-
-const withoutProgress = (code: string): Failure => ({
-  class: 'transient',
-  code,
-  doubt: false,
-  unsent: false,
-  origin: 'server',
-  retryAfterMs: null,
-  detail: 'the refresh ran, but brought no token that can be used',
-});
 
 /** A token whose time has come takes over. */
 export function startIncoming(state: CredentialState, now: Now): CredentialState {

@@ -4,16 +4,16 @@
  * Rule: whatever the verdict on the access token, a new refresh token goes to journal and store first; verdicts concern
  * publication and schedule only.
  */
-import { adopt, conclude, dueNow, supersededBy } from './adoption.ts';
+import { adopt, dueNow, supersededBy } from './adoption.ts';
 import type { AttemptReason } from './effect.ts';
-import { raise } from './episode.ts';
 import type { Event } from './event.ts';
 import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded } from './failing.ts';
 import { unreachable } from './invariants.ts';
-import { refreshEnded } from './rejection.ts';
+import { refreshEnded, refreshStarted } from './rejection.ts';
 import { after, refilled } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
 import type { Answer, Grant, Now } from './token.ts';
+import { conclude } from './verdict.ts';
 
 /** The phase of the attempt that an event answers, or null when the event is stale. */
 export function currentAttempt(state: CredentialState, attempt: number): Refreshing | null {
@@ -38,13 +38,9 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
     lastBeganAt: now.wallMs,
     bucket: { attempts, refilledAt: bucket.refilledAt },
     wanted: null,
-    rejection: state.rejection === null ? null : { ...state.rejection, refresh: 'started' },
+    rejection: refreshStarted(state.rejection),
   };
-  const warned =
-    attempts === 0 && bucket.attempts > 0
-      ? raise(begun, 'suspicious_refresh_rate', now, { code: 'budget_spent' })
-      : begun;
-  return { state: warned, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant }] };
+  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant }] };
 }
 
 /** The journal names the attempt: only now may anything be sent. */
@@ -110,7 +106,7 @@ export function persistFailed(
 
 /** The fenced commit met another writer: what the store holds is what counts; our answer stays in the journal. */
 function lostToWinner(state: CredentialState, winner: Grant, now: Now): Step {
-  const closed: CredentialState = { ...state, phase: dueNow(now) };
+  const closed: CredentialState = { ...refreshEnded(state), phase: dueNow(now) };
   return { state: adopt(closed, winner, now), effects: [closing(state, 'keep')] };
 }
 
@@ -130,7 +126,7 @@ function concludeAttempt(
     case 'no_progress':
       return { state: refreshEnded({ ...verdict.state, doubt: null }), effects };
     case 'failure':
-      return { state: failPhase({ ...state, doubt: null }, verdict.failure, now), effects };
+      return { state: failPhase({ ...verdict.state, doubt: null }, verdict.failure, now), effects };
     default:
       return unreachable(verdict);
   }

@@ -6,7 +6,7 @@
  */
 import type { Alert, Effect } from './effect.ts';
 import type { AlertKind } from './policy.ts';
-import { after, expiresAtOf } from './schedule.ts';
+import { after } from './schedule.ts';
 import type { AlertRecord, CredentialState, Step } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -19,11 +19,10 @@ const ESCALATION_FAILURES = 3;
 /** A delivery that fails twice in a row is worth a message; one that heals within seconds is not. */
 const DELIVERY_FAILURES = 2;
 
-const DAY_MS = 24 * 3_600_000;
-const REFRESH_TOKEN_WARNINGS_MS = [7 * DAY_MS, 3 * DAY_MS, DAY_MS];
+export const hasOpenEpisode = ({ episode }: CredentialState): boolean => episode !== null && episode.endedAt === null;
 
 export function beginEpisode(state: CredentialState, code: string, now: Now): CredentialState {
-  if (state.episode !== null && state.episode.endedAt === null) return state;
+  if (hasOpenEpisode(state)) return state;
   const alerts = state.alerts.filter((record) => !belongsToEpisode(record));
   return { ...state, episode: { startedAt: now.wallMs, code, endedAt: null }, alerts };
 }
@@ -46,12 +45,15 @@ export function raise(
 ): CredentialState {
   if (!state.policy.alerts.includes(kind)) return state;
   const target = about.target ?? null;
-  const isLately = state.alerts.some(
-    ({ alert }) =>
-      alert.kind === kind && alert.target === target && now.wallMs - alert.at < state.policy.limits.occurrenceMs,
-  );
+  const isSame = ({ alert }: AlertRecord): boolean =>
+    alert.kind === kind && alert.target === target && (kind !== 'suspicious_refresh_rate' || alert.code === about.code);
+  const isLately = state.alerts.some((record) => {
+    const ageMs = now.wallMs - record.alert.at;
+    // A stamp from the future is of a clock that was set back since.
+    return isSame(record) && ageMs >= 0 && ageMs < state.policy.limits.occurrenceMs;
+  });
   if (isLately) return state;
-  const others = state.alerts.filter(({ alert }) => alert.kind !== kind || alert.target !== target);
+  const others = state.alerts.filter((record) => !isSame(record));
   return { ...state, alerts: [...others, owed(state, { kind, code: about.code, target }, now)] };
 }
 
@@ -67,7 +69,7 @@ function owed(
     episodeStartedAt: state.episode?.startedAt ?? null,
     failures: state.failures,
     code: about.code,
-    expiresAt: state.held === null ? null : expiresAtOf(state.held.token),
+    expiresAt: state.held?.token.expiry.kind === 'known' ? state.held.token.expiry.expiresAt : null,
     target: about.target,
   };
   return { alert, status: 'failed', tries: 0, retryDue: now.monotonicMs };
@@ -89,9 +91,10 @@ function oweEpisode(state: CredentialState, now: Now): CredentialState {
   if (state.episode === null || state.episode.endedAt !== null) return state;
   const isMissing = (kind: AlertKind) =>
     state.policy.alerts.includes(kind) && !state.alerts.some((record) => record.alert.kind === kind);
-  const news = EPISODE_KINDS.filter((kind) => isTrue(state, kind) && isMissing(kind)).map((kind) =>
-    owed(state, { kind, code: codeOf(state), target: null }, now),
-  );
+  const wasAskedToAct = state.alerts.some((record) => record.alert.kind === 'reauthorization_required');
+  const news = EPISODE_KINDS.filter(
+    (kind) => isTrue(state, kind) && isMissing(kind) && !(kind === 'first_failure' && wasAskedToAct),
+  ).map((kind) => owed(state, { kind, code: codeOf(state), target: null }, now));
   return news.length === 0 ? state : { ...state, alerts: [...state.alerts, ...news] };
 }
 
@@ -123,24 +126,34 @@ function closeEpisode(state: CredentialState, now: Now): CredentialState {
 }
 
 function oweDeliveries(state: CredentialState, now: Now): CredentialState {
-  return state.deliveries.reduce((known, { target, failures, code, status }) => {
-    const announced = known.alerts.some(({ alert }) => alert.kind === 'delivery_failed' && alert.target === target);
+  return state.deliveries.reduce((known, { target, failures, code, status, told }) => {
+    const announced = isDeliveryFailureOpen(known, target);
     if (!announced && status === 'failed' && failures >= DELIVERY_FAILURES && code !== null) {
       return raise(known, 'delivery_failed', now, { code, target });
     }
-    if (announced && status === 'done') return callOff(known, target, now);
+    // After a start nothing was delivered yet, so nothing is known to work again.
+    if (announced && status === 'done' && told !== 'unknown') return callOff(known, target, now);
     return known;
   }, state);
 }
 
-function callOff(state: CredentialState, target: string, now: Now): CredentialState {
-  const alerts = state.alerts.filter(
-    ({ alert }) => alert.target !== target || (alert.kind !== 'delivery_failed' && alert.kind !== 'delivery_restored'),
-  );
-  return raise({ ...state, alerts }, 'delivery_restored', now, { code: 'delivered', target });
+function isDeliveryFailureOpen({ alerts }: CredentialState, target: string): boolean {
+  const latest = (kind: AlertKind) => alerts.find(({ alert }) => alert.kind === kind && alert.target === target)?.alert;
+  const [failed, restored] = [latest('delivery_failed'), latest('delivery_restored')];
+  return failed !== undefined && (restored === undefined || restored.at < failed.at);
 }
 
-/** Repeats an open re-authorization alert, and warns before the refresh token itself ends. */
+/** The failure stays on record, so that a target that comes and goes is announced once in a while and not each time. */
+function callOff(state: CredentialState, target: string, now: Now): CredentialState {
+  const isOf = (kind: AlertKind) => (record: AlertRecord) =>
+    record.alert.kind === kind && record.alert.target === target;
+  const wasHeard = state.alerts.some((record) => isOf('delivery_failed')(record) && record.status !== 'failed');
+  const others = state.alerts.filter((record) => !isOf('delivery_restored')(record));
+  if (wasHeard) return raise({ ...state, alerts: others }, 'delivery_restored', now, { code: 'delivered', target });
+  return { ...state, alerts: others.filter((record) => !isOf('delivery_failed')(record)) };
+}
+
+/** Repeats an open re-authorization alert. */
 function oweReminder(state: CredentialState, now: Now): CredentialState {
   const { reminderMs } = state.policy;
   const isDue = ({ alert, status }: AlertRecord) =>
@@ -148,21 +161,8 @@ function oweReminder(state: CredentialState, now: Now): CredentialState {
     alert.kind === 'reauthorization_required' &&
     status === 'sent' &&
     now.wallMs - alert.at >= reminderMs;
-  const reminded = state.alerts.some(isDue)
-    ? { ...state, alerts: state.alerts.filter((record) => !isDue(record)) }
-    : state;
-  return warnOfRefreshTokenEnd(oweEpisode(reminded, now), now);
-}
-
-function warnOfRefreshTokenEnd(state: CredentialState, now: Now): CredentialState {
-  const { refreshTokenExpiresAt } = state;
-  if (refreshTokenExpiresAt === null) return state;
-  const leftMs = refreshTokenExpiresAt - now.wallMs;
-  const passed = REFRESH_TOKEN_WARNINGS_MS.filter((threshold) => leftMs <= threshold).length;
-  if (passed <= state.refreshTokenWarnings) return state;
-  const days = Math.max(0, Math.ceil(leftMs / DAY_MS));
-  const open = { ...state, alerts: state.alerts.filter(({ alert }) => alert.kind !== 'refresh_token_expiring') };
-  return raise({ ...open, refreshTokenWarnings: passed }, 'refresh_token_expiring', now, { code: `${days}_days` });
+  if (!state.alerts.some(isDue)) return state;
+  return oweEpisode({ ...state, alerts: state.alerts.filter((record) => !isDue(record)) }, now);
 }
 
 /** Delay until the next message may become due; null when none is waited for. */
@@ -175,10 +175,6 @@ export function alertDelayMs(state: CredentialState, now: Now): number | null {
     if (reminderMs !== null && alert.kind === 'reauthorization_required' && status === 'sent') {
       delays.push(alert.at + reminderMs - now.wallMs);
     }
-  }
-  const nextWarningMs = REFRESH_TOKEN_WARNINGS_MS[state.refreshTokenWarnings];
-  if (state.refreshTokenExpiresAt !== null && nextWarningMs !== undefined) {
-    delays.push(state.refreshTokenExpiresAt - nextWarningMs - now.wallMs);
   }
   return delays.length === 0 ? null : Math.min(...delays);
 }

@@ -8,11 +8,10 @@ import type { Effect } from './effect.ts';
 import { beginEpisode, raise } from './episode.ts';
 import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
-import { refreshEnded } from './rejection.ts';
-import { after, isExpired, laterOf, recoveryWaitMs, refilled, retryWaitMs } from './schedule.ts';
+import { refreshEnded, refreshPutOff } from './rejection.ts';
+import { after, isExpired, laterOf, refilled, retryPhase } from './schedule.ts';
 import type { CredentialState, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
-import { monotonicMs } from './token.ts';
 
 export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
 
@@ -52,9 +51,12 @@ function doubted(state: CredentialState, now: Now): CredentialState {
 
 /** The one switch over failure classes. */
 export function failPhase(before: CredentialState, failure: Failure, now: Now): CredentialState {
-  const state = noted(before, failure, now);
-  if (isUncounted(state, failure, now))
-    return waiting(refunded(state, now), after(now, state.policy.minRefreshIntervalMs));
+  if (isFruitlessProbe(before, failure)) return latchedOn(before, failure, now);
+  const noted = withLastFailure(before, failure, now);
+  if (isUncounted(noted, failure, now)) {
+    return waiting(refunded(refreshPutOff(noted), now), after(now, noted.policy.minRefreshIntervalMs));
+  }
+  const state = refreshEnded(noted);
   switch (failure.class) {
     case 'transient':
     case 'not_auth':
@@ -70,9 +72,30 @@ export function failPhase(before: CredentialState, failure: Failure, now: Now): 
   }
 }
 
-function noted(state: CredentialState, failure: Failure, now: Now): CredentialState {
+function withLastFailure(state: CredentialState, failure: Failure, now: Now): CredentialState {
   const lastFailure = { class: failure.class, code: failure.code, at: now.wallMs, detail: failure.detail };
-  return refreshEnded({ ...state, lastFailure });
+  return { ...state, lastFailure };
+}
+
+/** The server has not judged its configuration, so nothing is known that was not known before. */
+function isFruitlessProbe({ phase }: CredentialState, failure: Failure): boolean {
+  const isJudged = failure.class === 'config' || failure.class === 'terminal';
+  return phase.kind === 'refreshing' && phase.reason === 'probe' && !isJudged;
+}
+
+/** The latch stays; what was not even sent is tried again sooner. */
+function latchedOn(state: CredentialState, failure: Failure, now: Now): CredentialState {
+  const { limits, activeRecoveryIntervalMs } = state.policy;
+  const phase: Phase = {
+    kind: 'reauthorization_required',
+    reason: 'config',
+    code: state.lastFailure?.code ?? failure.code,
+    since: state.episode?.startedAt ?? now.wallMs,
+    latchedTo: state.grant,
+    probeDue: after(now, failure.unsent ? activeRecoveryIntervalMs : limits.probeIntervalMs),
+    local: false,
+  };
+  return refreshEnded({ ...state, phase });
 }
 
 function isUncounted(state: CredentialState, failure: Failure, now: Now): boolean {
@@ -83,8 +106,7 @@ function isUncounted(state: CredentialState, failure: Failure, now: Now): boolea
 function counted(state: CredentialState, failure: Failure, now: Now): CredentialState {
   const failures = Math.min(state.policy.maxRetries + 1, state.failures + 1);
   const open = beginEpisode({ ...state, failures }, failure.code, now);
-  const waitMs = failures > state.policy.maxRetries ? recoveryWaitMs(open, now) : retryWaitMs(open, now);
-  return waiting(open, monotonicMs((open.lastBegan ?? now.monotonicMs) + waitMs));
+  return { ...warnedOfWait(open, failure.code, now), phase: retryPhase(open, now) };
 }
 
 /** Which of the two waiting phases it is follows from the number of failures. The floor keeps a due moment from lying in the past. */
@@ -109,9 +131,17 @@ function rateLimited(state: CredentialState, failure: Failure, now: Now): Creden
     now,
   );
   const open = beginEpisode(heldUp, failure.code, now);
-  const until = open.notBefore ?? after(now, doubledMs);
-  const outlives = open.held === null || isExpired(open.held, { ...now, monotonicMs: until });
-  return waiting(outlives ? raise(open, 'rate_limited_past_expiry', now, { code: failure.code }) : open, until);
+  // A server that says "at once" does not make us hurry: its wait counts when it is the longer one.
+  const { due } = retryPhase(open, now);
+  return waiting(warnedOfWait(open, failure.code, now), open.notBefore === null ? due : laterOf(due, open.notBefore));
+}
+
+/** The server's wait is honoured past the end of the token, and a person is told until when. */
+function warnedOfWait(state: CredentialState, code: string, now: Now): CredentialState {
+  const { held, notBefore } = state;
+  if (notBefore === null || notBefore <= now.monotonicMs) return state;
+  const outlives = held === null || isExpired(held, { ...now, monotonicMs: notBefore });
+  return outlives ? raise(state, 'rate_limited_past_expiry', now, { code }) : state;
 }
 
 function requireReauthorization(

@@ -10,7 +10,7 @@
  *                                     │                  ├──> recovering  ── due ──> refreshing      (for ever)
  *                                     └── store moved ───┴──> reauthorization_required               (a person must act)
  */
-import { adopt, breakDown, planned, startIncoming } from './adoption.ts';
+import { planned, startIncoming } from './adoption.ts';
 import { applyResult, begin, persist, persistFailed } from './attempt.ts';
 import { delivered, settleDeliveries, settleSentinel, undelivered } from './delivery.ts';
 import type { Effect } from './effect.ts';
@@ -21,12 +21,14 @@ import { unreachable } from './invariants.ts';
 import { applyJump } from './jump.ts';
 import { isHalfLifeLeft, nextAttempt } from './plan.ts';
 import { changePolicy, settlePolicy } from './policy-change.ts';
-import { forgetQuiet, holdEndsAt, isDistrusted, refreshEnded, report } from './rejection.ts';
+import { forgetQuiet, holdEndsAt, isDistrusted, report } from './rejection.ts';
 import { after, isExpired, lifeLeftMs, refreshes } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
+import { storeRead, storeUnchanged } from './store-read.ts';
 import { settleStore, unpersistedAnswered } from './store-write.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
+import { settleWarnings, warningDelayMs } from './warnings.ts';
 
 /** The only way a state changes. Never throws for anything an event can say. */
 export function step(state: CredentialState, event: Event, now: Now): Step {
@@ -46,7 +48,7 @@ function apply(state: CredentialState, event: Event, now: Now): Step {
     case 'store_changed':
     case 'token_missing':
     case 'state_broken':
-      return only(storeRead(state, event, now));
+      return storeRead(state, event, now);
     case 'store_unchanged':
       return only(storeUnchanged(state, event.obstacle === null, now));
     case 'attempt_recorded':
@@ -82,51 +84,6 @@ function apply(state: CredentialState, event: Event, now: Now): Step {
     default:
       return unreachable(event);
   }
-}
-
-type StoreEvent = Extract<Event, { type: 'token_loaded' | 'store_changed' | 'token_missing' | 'state_broken' }>;
-
-/** What a reading of the store says. During an attempt only the reading that the attempt itself began with counts. */
-function storeRead(before: CredentialState, event: StoreEvent, now: Now): CredentialState {
-  const attempt = event.type === 'token_loaded' ? null : event.attempt;
-  const state = attempt === null ? checked(before, now) : before;
-  if (state.phase.kind === 'refreshing') {
-    const endsIt = attempt === state.attempt && state.phase.stage === 'recording';
-    if (!endsIt) return state;
-  } else if (attempt !== null) {
-    return state;
-  }
-  const idle = refreshEnded(state);
-  switch (event.type) {
-    case 'token_loaded':
-    case 'store_changed':
-      return adopt(idle, event.grant, now);
-    case 'token_missing':
-      return missing(idle, event.detail, now);
-    case 'state_broken':
-      return breakDown(idle, { reason: event.reason, code: event.reason, detail: event.detail }, now);
-    default:
-      return unreachable(event);
-  }
-}
-
-function missing(state: CredentialState, detail: string, now: Now): CredentialState {
-  if (state.policy.mintsWithoutGrant && state.held === null) {
-    return state.phase.kind === 'absent' ? { ...state, phase: planned(state, now) } : state;
-  }
-  const absent: CredentialState = { ...state, grant: null, wanted: null, phase: { kind: 'absent', detail } };
-  return state.policy.optional ? absent : beginEpisode(absent, 'token_missing', now);
-}
-
-function checked(state: CredentialState, now: Now): CredentialState {
-  return { ...state, storeCheckInFlight: false, storeCheckDue: after(now, state.policy.storeCheckMs) };
-}
-
-/** A local obstacle that is gone reopens the credential: nothing was ever sent about it. */
-function storeUnchanged(before: CredentialState, hasNoObstacle: boolean, now: Now): CredentialState {
-  const state = checked(before, now);
-  const isLocal = state.phase.kind === 'reauthorization_required' && state.phase.local;
-  return isLocal && hasNoObstacle ? { ...state, phase: { kind: 'backing_off', due: now.monotonicMs } } : state;
 }
 
 function rejected(
@@ -173,7 +130,7 @@ function settle(state: CredentialState, now: Now): Step {
   if (state.phase.kind === 'stopped') return only(state);
   const parts = [settleLost, settleHeld, settlePolicy, settleStore, settleAttempt, settleDeliveries, settleSentinel];
   let settled = only(state);
-  for (const part of [...parts, settleAlerts, settleStop]) {
+  for (const part of [...parts, settleWarnings, settleAlerts, settleStop]) {
     const next = part(settled.state, now);
     settled = { state: next.state, effects: [...settled.effects, ...next.effects] };
   }
@@ -219,7 +176,8 @@ function settleStop(state: CredentialState): Step {
   if (phase.kind === 'refreshing' && phase.stage !== 'recording') return only(state);
   const effects: Effect[] =
     phase.kind === 'refreshing' ? [{ type: 'close_attempt', attempt: state.attempt, journal: 'empty' }] : [];
-  return { state: { ...state, phase: { kind: 'stopped' } }, effects };
+  const stopped = { kind: 'stopped', ...(phase.kind === 'reauthorization_required' ? { latch: phase } : {}) } as const;
+  return { state: { ...state, phase: stopped }, effects };
 }
 
 /**
@@ -248,7 +206,8 @@ export function nextDeadline(state: CredentialState, now: Now): number | null {
   if (state.publishedUntil !== null && state.held === null && state.publishedUntil > now.wallMs) {
     delays.push(state.publishedUntil - now.wallMs);
   }
-  const alertMs = alertDelayMs(state, now);
-  if (alertMs !== null) delays.push(alertMs);
+  for (const delayMs of [alertDelayMs(state, now), warningDelayMs(state, now)]) {
+    if (delayMs !== null) delays.push(delayMs);
+  }
   return Math.min(...delays);
 }

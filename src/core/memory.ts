@@ -25,7 +25,9 @@ export interface Memory {
   readonly generation: Generation;
   readonly generationOf: Fingerprint | null;
   readonly grant: Fingerprint | null;
+  readonly issuedAt: EpochMs | null;
   readonly account: string | null;
+  readonly refreshTokenExpiresAt: EpochMs | null;
   readonly superseded: readonly Fingerprint[];
   readonly publishedUntil: EpochMs | null;
   readonly attempt: number;
@@ -52,12 +54,13 @@ export interface Memory {
 }
 
 export function remember(state: CredentialState, now: Now): Memory {
-  const { phase } = state;
   return {
     generation: state.generation,
     generationOf: state.generationOf,
     grant: state.grant,
+    issuedAt: state.issuedAt,
     account: state.account,
+    refreshTokenExpiresAt: state.refreshTokenExpiresAt,
     superseded: state.superseded,
     publishedUntil: publishedUntil(state),
     attempt: state.attempt,
@@ -68,22 +71,26 @@ export function remember(state: CredentialState, now: Now): Memory {
     retryAfterUntil: state.notBefore === null ? null : wallOf(state.notBefore, now),
     rateLimitDoublings: state.rateLimitDoublings,
     bucket: { attempts: state.bucket.attempts, refilledAt: wallOf(state.bucket.refilledAt, now) },
-    latch:
-      phase.kind === 'reauthorization_required'
-        ? {
-            reason: phase.reason,
-            code: phase.code,
-            since: phase.since,
-            fingerprint: phase.latchedTo,
-            probeAt: phase.probeDue === null ? null : wallOf(phase.probeDue, now),
-            local: phase.local,
-          }
-        : null,
+    latch: latchOf(state.phase, now),
     doubt: state.doubt,
     downSince: state.downSince,
     episode: state.episode,
     alerts: state.alerts.map(({ alert, status }) => ({ alert, status })),
     refreshTokenWarnings: state.refreshTokenWarnings,
+  };
+}
+
+function latchOf(phase: Phase, now: Now): Memory['latch'] {
+  const latched = phase.kind === 'stopped' ? phase.latch : phase;
+  if (latched?.kind !== 'reauthorization_required') return null;
+  const { reason, code, since, latchedTo, probeDue, local } = latched;
+  return {
+    reason,
+    code,
+    since,
+    fingerprint: latchedTo,
+    probeAt: probeDue === null ? null : wallOf(probeDue, now),
+    local,
   };
 }
 
@@ -115,17 +122,18 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     name,
     policy,
     nextPolicy: null,
-    phase: firstPhase(before, monotonic),
+    phase: firstPhase(before, { policy, now }),
     stopping: false,
     held: null,
     incoming: null,
     grant: before?.grant ?? null,
     account: before?.account ?? null,
-    refreshTokenExpiresAt: null,
+    refreshTokenExpiresAt: before?.refreshTokenExpiresAt ?? null,
     superseded: before?.superseded ?? [],
     // The epoch second: should this memory be lost, the next generation is still greater than all before.
     generation: Math.max(before?.generation ?? 0, before === null ? Math.floor(now.wallMs / 1000) : 0),
     generationOf: before?.generationOf ?? null,
+    issuedAt: past(before?.issuedAt),
     publishedUntil: before?.publishedUntil ?? null,
     attempt: before?.attempt ?? 0,
     lastBegan: lastBeganAt === null ? null : monotonic(lastBeganAt),
@@ -143,6 +151,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     doubt: before?.doubt ?? null,
     unpersisted: null,
     rejection: null,
+    refreshedFor: null,
     quickRejections: 0,
     peers: [],
     wanted: null,
@@ -166,16 +175,18 @@ function resumedAlert(alert: AlertRecord['alert'], status: AlertRecord['status']
     : { alert, status: 'failed', tries: 0, retryDue: now.monotonicMs };
 }
 
-function firstPhase(before: Memory | null, monotonic: (moment: EpochMs) => MonotonicMs): Phase {
+function firstPhase(before: Memory | null, { policy, now }: { readonly policy: Policy; readonly now: Now }): Phase {
   const latch = before?.latch ?? null;
   if (latch === null) return { kind: 'absent', detail: 'the store was not read yet' };
+  // A probe planned while the clock ran ahead must not be waited for until then.
+  const probeInMs = latch.probeAt === null ? null : Math.min(latch.probeAt - now.wallMs, policy.limits.probeIntervalMs);
   return {
     kind: 'reauthorization_required',
     reason: latch.reason,
     code: latch.code,
     since: latch.since,
     latchedTo: latch.fingerprint,
-    probeDue: latch.probeAt === null ? null : monotonic(latch.probeAt),
+    probeDue: probeInMs === null ? null : monotonicMs(now.monotonicMs + probeInMs),
     local: latch.local,
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { AttemptReason } from './effect.ts';
 import { unreachable } from './invariants.ts';
-import { after, gateOpensAt, lifeLeftMs, refreshes } from './schedule.ts';
+import { after, gateOpensAt, isExpired, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
 import type { CredentialState } from './state.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
@@ -48,7 +48,7 @@ function phasePlan(state: CredentialState, now: Now): AttemptPlan | null {
       return { reason: left <= 0 ? 'expired' : 'due', at: after(now, left - phase.refreshAtLifeLeftMs) };
     }
     case 'backing_off':
-      return { reason: state.failures > 0 ? 'retry' : held === null ? 'missing' : 'expired', at: phase.due };
+      return { reason: reasonToRetry(state, now), at: phase.due };
     case 'recovering':
       return { reason: 'recovery', at: phase.due };
     case 'reauthorization_required':
@@ -63,9 +63,15 @@ function phasePlan(state: CredentialState, now: Now): AttemptPlan | null {
   }
 }
 
+function reasonToRetry({ held, failures, lastFailure }: CredentialState, now: Now): AttemptReason {
+  const hasFailed = failures > 0 || lastFailure?.class === 'transient' || lastFailure?.class === 'rate_limited';
+  if (hasFailed) return 'retry';
+  return held === null ? 'missing' : isExpired(held, now) ? 'expired' : 'due';
+}
+
 /** More than half of the life is left, and nothing is amiss: a refresh would gain nothing. */
 export function isHalfLifeLeft({ held, phase }: CredentialState, now: Now): boolean {
-  if (held === null || phase.kind !== 'fresh' || held.lifeAtReceiptMs === null) return false;
-  const left = lifeLeftMs(held, now);
-  return left !== null && left > held.lifeAtReceiptMs / 2;
+  if (held === null || phase.kind !== 'fresh') return false;
+  const [left, whole] = [lifeLeftMs(held, now), wholeLifeMs(held)];
+  return left !== null && whole !== null && left > whole / 2;
 }

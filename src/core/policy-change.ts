@@ -5,7 +5,7 @@ import { dueNow, planned } from './adoption.ts';
 import { newDelivery } from './delivery.ts';
 import type { Policy } from './policy.ts';
 import { refreshEnded } from './rejection.ts';
-import { isExpired, recoveryWaitMs, refreshes, retryWaitMs } from './schedule.ts';
+import { isExpired, refreshes, retryPhase } from './schedule.ts';
 import type { CredentialState, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
 import { monotonicMs } from './token.ts';
@@ -30,7 +30,9 @@ function changed(before: CredentialState, { policy, targets }: Change, now: Now)
     (target) => before.deliveries.find((delivery) => delivery.target === target) ?? newDelivery(target),
   );
   const failures = Math.min(before.failures, policy.maxRetries + 1);
-  const state: CredentialState = { ...before, policy, deliveries, failures, nextPolicy: null };
+  // Nobody hears the end of a story about a place that is gone.
+  const alerts = before.alerts.filter(({ alert }) => alert.target === null || targets.includes(alert.target));
+  const state: CredentialState = { ...before, policy, deliveries, failures, alerts, nextPolicy: null };
   const known = refreshes(policy) ? state : refreshEnded(state);
   return { ...known, phase: replanned(known, now) };
 }
@@ -43,13 +45,16 @@ function replanned(state: CredentialState, now: Now): Phase {
       return held !== null && !isExpired(held, now) ? planned(state, now) : phase;
     case 'backing_off':
     case 'recovering': {
-      const isRecovering = state.failures > state.policy.maxRetries;
-      const waitMs = isRecovering ? recoveryWaitMs(state, now) : retryWaitMs(state, now);
-      const due = Math.min(phase.due, (state.lastBegan ?? now.monotonicMs) + waitMs);
-      return { kind: isRecovering ? 'recovering' : 'backing_off', due: monotonicMs(due) };
+      if (!refreshes(state.policy)) return planned(state, now);
+      const next = retryPhase(state, now);
+      return { ...next, due: monotonicMs(Math.min(phase.due, next.due)) };
     }
+    case 'absent':
+      // It may have been absent only because nobody was allowed to refresh it.
+      return state.grant !== null && refreshes(state.policy) ? planned(state, now) : phase;
     case 'reauthorization_required':
-      return phase.reason === 'config' ? dueNow(now) : phase;
+      if (phase.reason !== 'config') return phase;
+      return refreshes(state.policy) ? dueNow(now) : planned(state, now);
     default:
       return phase;
   }

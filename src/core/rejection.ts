@@ -32,11 +32,12 @@ function firstReport(state: CredentialState, peer: string, now: Now): Credential
     firstAt: now.monotonicMs,
     lastAt: now.monotonicMs,
     confirmed: false,
-    refresh: canRefreshNow(state) ? (state.phase.kind === 'refreshing' ? 'started' : 'owed') : 'ended',
+    refresh: refreshFor(state, held.generation),
   };
   return {
     ...state,
     rejection,
+    refreshedFor: rejection.refresh === 'ended' ? state.refreshedFor : held.generation,
     quickRejections: isQuick ? Math.min(2, state.quickRejections + 1) : 0,
     peers: remembered(state, { peer, brought: null, distrustedUntil: null, doublings: doublingsOf(state, peer) }),
   };
@@ -45,6 +46,12 @@ function firstReport(state: CredentialState, peer: string, now: Now): Credential
 function repeatedReport(state: CredentialState, rejection: Rejection, now: Now): CredentialState {
   const confirmed = rejection.confirmed || now.monotonicMs - rejection.firstAt >= state.policy.limits.confirmAfterMs;
   return { ...state, rejection: { ...rejection, lastAt: now.monotonicMs, confirmed } };
+}
+
+/** One refresh per generation: a report after a quiet time does not start another. */
+function refreshFor(state: CredentialState, generation: Generation): Rejection['refresh'] {
+  if (!canRefreshNow(state) || state.refreshedFor === generation) return 'ended';
+  return state.phase.kind === 'refreshing' ? 'started' : 'owed';
 }
 
 function canRefreshNow(state: CredentialState): boolean {
@@ -59,14 +66,23 @@ export function isWithheld(state: CredentialState, now: Now): boolean {
 }
 
 export const holdEndsAt = (state: CredentialState, rejection: Rejection): number =>
-  rejection.lastAt +
-  (state.policy.method === 'static' ? state.policy.activeRecoveryIntervalMs : state.policy.rejectionHoldMs);
+  rejection.lastAt + state.policy.rejectionHoldMs;
 
 /** No report for as long as the hold lasts: the token counts as good again. An open refresh is waited for. */
 export function forgetQuiet(state: CredentialState, now: Now): CredentialState {
   const { rejection } = state;
   if (rejection?.refresh !== 'ended' || now.monotonicMs < holdEndsAt(state, rejection)) return state;
   return { ...state, rejection: null };
+}
+
+/** An attempt begins: it is the one that was owed. One that has failed stays failed, also while others are tried. */
+export const refreshStarted = (rejection: Rejection | null): Rejection | null =>
+  rejection?.refresh === 'owed' ? { ...rejection, refresh: 'started' } : rejection;
+
+/** The attempt sent nothing and nobody is to blame, so the refresh is owed as before. */
+export function refreshPutOff(state: CredentialState): CredentialState {
+  const { rejection } = state;
+  return rejection?.refresh === 'started' ? { ...state, rejection: { ...rejection, refresh: 'owed' } } : state;
 }
 
 /** The refresh that a rejection asked for is over without a new token. */

@@ -4,12 +4,12 @@
  * Rule: expiry is judged by both clocks and the stricter one wins; retry, floor and budget are monotonic. Pure arithmetic; no decision about phases.
  */
 import type { Policy } from './policy.ts';
-import type { CredentialState, HeldToken } from './state.ts';
+import type { CredentialState, HeldToken, Phase } from './state.ts';
 import type { EpochMs, MonotonicMs, Now, Token } from './token.ts';
 import { epochMs, monotonicMs } from './token.ts';
 
 /** Larger than any delay, and still exact. */
-const FOREVER_MS = Number.MAX_SAFE_INTEGER;
+export const FOREVER_MS = Number.MAX_SAFE_INTEGER;
 
 /** A clock this far behind the issue time of a token was stepped back: its reading of the expiry is not trusted. */
 const ISSUED_AHEAD_MS = 5 * 60_000;
@@ -49,6 +49,10 @@ export function isExpired(held: HeldToken, now: Now): boolean {
 export const isYetToStart = (token: Token, now: Now): boolean =>
   token.notBefore !== null && token.notBefore > now.wallMs;
 
+/** Issued in the future of this clock, by more than clocks differ. */
+export const isIssuedAhead = (token: Token, now: Now): boolean =>
+  token.obtainedAt !== null && token.obtainedAt > now.wallMs + ISSUED_AHEAD_MS;
+
 /** Whole life of the token where its issue time is known. */
 function lifeMs(token: Token): number | null {
   const expiresAt = expiresAtOf(token);
@@ -85,11 +89,8 @@ const leadMs = (policy: Policy, held: HeldToken): number => {
 };
 
 /** Life left at which the refresh of a token just received is due; null: never. */
-export function refreshAtLifeLeftMs(policy: Policy, held: HeldToken, now: Now): number | null {
-  if (!refreshes(policy) || held.lifeAtReceiptMs === null) return null;
-  const { obtainedAt } = held.token;
-  if (obtainedAt !== null && obtainedAt > now.wallMs + ISSUED_AHEAD_MS) return FOREVER_MS;
-  return leadMs(policy, held);
+export function refreshAtLifeLeftMs(policy: Policy, held: HeldToken): number | null {
+  return !refreshes(policy) || held.lifeAtReceiptMs === null ? null : leadMs(policy, held);
 }
 
 /** After an answer that brought nothing new: again at half of what is left, and at expiry; an assumed end already passed waits half a life. */
@@ -100,7 +101,7 @@ export function refreshAtHalfLifeMs(policy: Policy, held: HeldToken, now: Now): 
 }
 
 /** Wait from the start of a failed attempt to the next: flat, fitted so that all retries come before expiry; jitter only shortens. */
-export function retryWaitMs(state: CredentialState, now: Now): number {
+function retryWaitMs(state: CredentialState, now: Now): number {
   const { policy, held } = state;
   const isValid = held !== null && held.lifeAtReceiptMs !== null && !isExpired(held, now);
   const fittedMs = isValid ? leadMs(policy, held) / (policy.maxRetries + 1) : FOREVER_MS;
@@ -108,10 +109,10 @@ export function retryWaitMs(state: CredentialState, now: Now): number {
 }
 
 /** Wait in active recovery: still the retry interval until one recovery interval has passed since expiry, so that no hole opens there. */
-export function recoveryWaitMs(state: CredentialState, now: Now): number {
+function recoveryWaitMs(state: CredentialState, now: Now): number {
   const { policy, held } = state;
   const left = held === null ? null : lifeLeftMs(held, now);
-  const sinceExpiryMs = left !== null ? -left : state.downSince === null ? 0 : now.wallMs - state.downSince;
+  const sinceExpiryMs = left !== null ? -left : state.downSince === null ? FOREVER_MS : now.wallMs - state.downSince;
   const waitMs =
     sinceExpiryMs < policy.activeRecoveryIntervalMs
       ? policy.retryIntervalMs
@@ -120,8 +121,20 @@ export function recoveryWaitMs(state: CredentialState, now: Now): number {
 }
 
 function lifeOrForever(held: HeldToken | null): number {
-  if (held === null) return FOREVER_MS;
-  return lifeMs(held.token) ?? held.lifeAtReceiptMs ?? FOREVER_MS;
+  return (held === null ? null : wholeLifeMs(held)) ?? FOREVER_MS;
+}
+
+/** What a fresh token can be expected to have: the whole life where that is known, else what was left at receipt; null: no end. */
+export const wholeLifeMs = (held: HeldToken): number | null => lifeMs(held.token) ?? held.lifeAtReceiptMs;
+
+/** Where a counted failure leaves the credential. Expiry is an attempt of its own, whatever the interval says. */
+export function retryPhase(state: CredentialState, now: Now): Extract<Phase, { kind: 'backing_off' | 'recovering' }> {
+  const isRecovering = state.failures > state.policy.maxRetries;
+  const waitMs = isRecovering ? recoveryWaitMs(state, now) : retryWaitMs(state, now);
+  const due = (state.lastBegan ?? now.monotonicMs) + waitMs;
+  const left = state.held === null ? null : lifeLeftMs(state.held, now);
+  const notAfter = left !== null && left > 0 ? now.monotonicMs + left : FOREVER_MS;
+  return { kind: isRecovering ? 'recovering' : 'backing_off', due: monotonicMs(Math.min(due, notAfter)) };
 }
 
 function shortened(policy: Policy, waitMs: number, n: number): number {

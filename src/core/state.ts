@@ -32,19 +32,23 @@ export type Phase =
     }
   | { readonly kind: 'backing_off'; readonly due: MonotonicMs }
   | { readonly kind: 'recovering'; readonly due: MonotonicMs }
-  | {
-      readonly kind: 'reauthorization_required';
-      readonly reason: ReauthorizationReason;
-      readonly code: string;
-      readonly since: EpochMs;
-      /** Opens when the store holds anything else. */
-      readonly latchedTo: Fingerprint | null;
-      /** One attempt every six hours for a configuration that only the server can judge. */
-      readonly probeDue: MonotonicMs | null;
-      /** The obstacle is here: the store check looks whether it is gone. */
-      readonly local: boolean;
-    }
-  | { readonly kind: 'stopped' };
+  | Latched
+  /** `latch`: what it was stopped in, so that the next start knows of it. */
+  | { readonly kind: 'stopped'; readonly latch?: Latched };
+
+/** A person must act; until then nothing is sent. */
+export interface Latched {
+  readonly kind: 'reauthorization_required';
+  readonly reason: ReauthorizationReason;
+  readonly code: string;
+  readonly since: EpochMs;
+  /** Opens when the store holds anything else. */
+  readonly latchedTo: Fingerprint | null;
+  /** One attempt every six hours for a configuration that only the server can judge. */
+  readonly probeDue: MonotonicMs | null;
+  /** The obstacle is here: the store check looks whether it is gone. */
+  readonly local: boolean;
+}
 
 export type PhaseKind = Phase['kind'];
 
@@ -168,6 +172,8 @@ export interface CredentialState {
   readonly generation: Generation;
   /** Access token that `generation` is bound to. */
   readonly generationOf: Fingerprint | null;
+  /** When that token was issued, where only our own receipt of it tells; null: not known. */
+  readonly issuedAt: EpochMs | null;
   /** Until when what was published before this start is known to be good; null: nothing known. */
   readonly publishedUntil: EpochMs | null;
 
@@ -187,6 +193,8 @@ export interface CredentialState {
   readonly unpersisted: Unpersisted | null;
 
   readonly rejection: Rejection | null;
+  /** Generation whose rejection already started a refresh. */
+  readonly refreshedFor: Generation | null;
   /** Generations in a row that were rejected within a minute; saturates at 2. */
   readonly quickRejections: number;
   readonly peers: readonly Peer[];

@@ -25,8 +25,10 @@ export function settleStore(state: CredentialState, now: Now): Step {
     next = { ...next, unpersisted: { ...unpersisted, inFlight: true, retryDue } };
   }
   if (next.storeCheckDue <= now.monotonicMs) {
-    if (!next.storeCheckInFlight) effects.push({ type: 'reread_store' });
-    next = { ...next, storeCheckInFlight: true, storeCheckDue: after(now, next.policy.storeCheckMs) };
+    effects.push({ type: 'reread_store' });
+    // An answer that does not come in time is lost: a store must not go unwatched for ever.
+    const lostAfterMs = Math.max(next.policy.storeCheckMs, 2 * next.policy.limits.effectTimeoutMs);
+    next = { ...next, storeCheckInFlight: true, storeCheckDue: after(now, lostAfterMs) };
   }
   return { state: next, effects };
 }

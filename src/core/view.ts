@@ -6,8 +6,8 @@ import type { AttemptReason } from './effect.ts';
 import type { FailureClass } from './failure.ts';
 import { type NextAction, nextAction } from './next-action.ts';
 import { isHalfLifeLeft, nextAttempt } from './plan.ts';
-import { isDistrusted } from './rejection.ts';
-import { expiresAtOf, isExpired, leadOf, lifeLeftMs, refreshes } from './schedule.ts';
+import { holdEndsAt, isDistrusted } from './rejection.ts';
+import { expiresAtOf, isExpired, leadOf, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
 import type { CredentialState, PhaseKind, ReauthorizationReason } from './state.ts';
 import type { EpochMs, Generation, Now } from './token.ts';
 
@@ -23,7 +23,7 @@ export type TokenRead =
       /** Null when it does not expire, or nobody said when. */
       readonly expiresAt: EpochMs | null;
       readonly lifeLeftMs: number | null;
-      /** Life at receipt: what a fresh token can be expected to have. */
+      /** Its whole life: what a fresh token can be expected to have. */
       readonly lifeMs: number | null;
       /** False: valid for now, but nothing here can refresh it. */
       readonly refreshable: boolean;
@@ -107,11 +107,18 @@ export function readToken(state: CredentialState, now: Now): TokenRead {
     generation: held.generation,
     expiresAt: held.token.expiry.kind === 'known' ? held.token.expiry.expiresAt : null,
     lifeLeftMs: held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null,
-    lifeMs: held.lifeAtReceiptMs,
+    lifeMs: wholeLifeMs(held),
     refreshable: isRefreshable(state),
     durable: state.unpersisted === null,
-    rejectionPending: state.rejection !== null && state.rejection.refresh !== 'ended',
+    rejectionPending: isRejectionPending(state, now),
   };
+}
+
+/** A refresh that only waits (for Retry-After, say) must not keep others waiting longer than the hold. */
+function isRejectionPending(state: CredentialState, now: Now): boolean {
+  const { rejection } = state;
+  if (rejection === null || rejection.refresh === 'ended') return false;
+  return rejection.refresh === 'started' || now.monotonicMs < holdEndsAt(state, rejection);
 }
 
 function unusable(state: CredentialState, now: Now): TokenRead {

@@ -77,7 +77,9 @@ export function keyOf(state: CredentialState, world: World): string {
     ]),
     state.wanted,
     state.demandedFor === state.generation,
-    state.held === null ? wall(state.downSince) : state.downSince === null,
+    // Its age matters for the wait of a recovery, and until somebody was told.
+    state.held === null || state.episode?.endedAt !== null ? wall(state.downSince) : state.downSince === null,
+    state.refreshedFor === state.generation,
     state.deliveries.map((delivery) => [
       typeof delivery.told === 'number' ? Math.min(2, state.generation - delivery.told) : delivery.told,
       delivery.status,

@@ -1,0 +1,76 @@
+/**
+ * What a reading of the store says: another login, the same as before, nothing, or something that cannot be understood.
+ *
+ * Rule: during an attempt only what the attempt itself found counts; it ends the attempt, and the store wins.
+ */
+import { adopt, breakDown, dueNow, planned } from './adoption.ts';
+import type { Effect } from './effect.ts';
+import { beginEpisode } from './episode.ts';
+import type { Event } from './event.ts';
+import { closing } from './failing.ts';
+import { unreachable } from './invariants.ts';
+import { refreshEnded } from './rejection.ts';
+import { after } from './schedule.ts';
+import type { CredentialState, Step } from './state.ts';
+import type { Now } from './token.ts';
+
+type StoreEvent = Extract<Event, { type: 'token_loaded' | 'store_changed' | 'token_missing' | 'state_broken' }>;
+
+export function storeRead(before: CredentialState, event: StoreEvent, now: Now): Step {
+  const attempt = event.type === 'token_loaded' ? null : event.attempt;
+  if (attempt !== null) return foundByAttempt(before, event, now);
+  const state = checked(before, now);
+  if (state.phase.kind === 'refreshing' || isOwnPredecessor(state, event)) return { state, effects: [] };
+  return { state: taken(state, event, now), effects: [] };
+}
+
+/** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster (row F8). */
+function foundByAttempt(state: CredentialState, event: StoreEvent, now: Now): Step {
+  const { phase } = state;
+  const isCurrent = phase.kind === 'refreshing' && event.type !== 'token_loaded' && event.attempt === state.attempt;
+  const isAfterRefusal = isCurrent && phase.stage === 'running' && event.type === 'store_changed';
+  if (!isCurrent || !(phase.stage === 'recording' || isAfterRefusal)) return { state, effects: [] };
+  // An operator decides whether the login of another account is to be taken over.
+  const account = phase.reason === 'operator' ? null : state.account;
+  const effects: Effect[] = isAfterRefusal ? [closing(state, 'empty')] : [];
+  return { state: taken({ ...refreshEnded(state), account }, event, now), effects };
+}
+
+function taken(state: CredentialState, event: StoreEvent, now: Now): CredentialState {
+  switch (event.type) {
+    case 'token_loaded':
+    case 'store_changed':
+      return adopt(state, event.grant, now);
+    case 'token_missing':
+      return missing(state, event.detail, now);
+    case 'state_broken':
+      return breakDown(state, { reason: event.reason, code: event.reason, detail: event.detail }, now);
+    default:
+      return unreachable(event);
+  }
+}
+
+/** A store that did not take our answer still holds what that answer replaced; it must not come back from there. */
+function isOwnPredecessor({ unpersisted }: CredentialState, event: StoreEvent): boolean {
+  return unpersisted !== null && 'grant' in event && event.grant.fingerprint === unpersisted.expected;
+}
+
+function missing(before: CredentialState, detail: string, now: Now): CredentialState {
+  const state = refreshEnded(before);
+  if (state.policy.mintsWithoutGrant && state.held === null) {
+    return state.phase.kind === 'absent' ? { ...state, phase: planned(state, now) } : state;
+  }
+  const absent: CredentialState = { ...state, grant: null, wanted: null, phase: { kind: 'absent', detail } };
+  return state.policy.optional ? absent : beginEpisode(absent, 'token_missing', now);
+}
+
+function checked(state: CredentialState, now: Now): CredentialState {
+  return { ...state, storeCheckInFlight: false, storeCheckDue: after(now, state.policy.storeCheckMs) };
+}
+
+/** A local obstacle that is gone reopens the credential: nothing was ever sent about it. */
+export function storeUnchanged(before: CredentialState, hasNoObstacle: boolean, now: Now): CredentialState {
+  const state = checked(before, now);
+  const isLocal = state.phase.kind === 'reauthorization_required' && state.phase.local;
+  return isLocal && hasNoObstacle ? { ...state, phase: dueNow(now) } : state;
+}
