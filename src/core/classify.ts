@@ -136,8 +136,12 @@ function merged(byExit: Failure, structured: Failure | null): Failure {
   return { ...byExit, code, retryAfterMs: structured.retryAfterMs };
 }
 
-/** @returns null when the output names no error */
-function structuredFailure(json: Readonly<Record<string, unknown>>, rotates: boolean): Failure | null {
+/**
+ * The failure that a JSON answer names, as a token endpoint or a script gives it.
+ * @returns null when it names none
+ * @see RFC 6749 §5.2
+ */
+export function structuredFailure(json: Readonly<Record<string, unknown>>, rotates: boolean): Failure | null {
   const code = errorCodeIn(json);
   if (code === null) return null;
   const known = OAUTH_ERRORS.get(code);

@@ -20,6 +20,8 @@ export interface Failure {
   readonly origin: 'local' | 'server';
   /** From `Retry-After`, as a duration in ms. */
   readonly retryAfterMs: number | null;
+  /** How far the server's clock was ahead of ours when it answered; absent within a minute, or where it did not say. */
+  readonly clockSkewMs?: number;
   /** One redacted line for people: what was expected, what was seen, what to do. Never a server's body. */
   readonly detail: string | null;
 }

@@ -1,0 +1,118 @@
+/**
+ * One request to an authorization server and its answer, with the one thing known that the in-doubt rule needs: was it sent?
+ *
+ * Rule: one connection for one exchange; redirects are never followed (F85); an answer is kept whole or not at all, and a
+ * document that is whole although its connection broke is an answer.
+ */
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import { errnoOf } from '../port-error.ts';
+import { connectTo } from './connect.ts';
+import { type Limit, timeLimit, within } from './limit.ts';
+import { NoAnswer } from './no-answer.ts';
+import type { Environment } from './proxy.ts';
+
+export interface ExchangeOptions {
+  readonly environment: Environment;
+  readonly ca: string | null;
+  /** For name, route, tunnel and handshake. */
+  readonly connectTimeoutMs: number;
+  /** On the whole, over several exchanges where there are several. */
+  readonly limits: readonly Limit[];
+}
+
+export interface OutgoingRequest {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
+
+/** @throws NoAnswer */
+export async function exchange(url: URL, outgoing: OutgoingRequest, options: ExchangeOptions): Promise<Response> {
+  const { environment, ca, connectTimeoutMs, limits } = options;
+  const expected = `expected a connection to ${url.host} within ${connectTimeoutMs} ms, got none; nothing was sent`;
+  const connecting = [...limits, timeLimit(connectTimeoutMs, 'connect_timeout', expected)];
+  const socket = await connectTo(url, { environment, ca, limits: connecting });
+  try {
+    return await within(limits, { isSent: true, end: () => socket.destroy(new Error('ended')) }, () =>
+      send(socket, url, outgoing),
+    );
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function send(socket: Socket, url: URL, { method, headers, body }: OutgoingRequest): Promise<Response> {
+  const options: RequestOptions = {
+    method,
+    path: `${url.pathname}${url.search}`,
+    headers: {
+      ...headers,
+      host: url.host,
+      connection: 'close',
+      'accept-encoding': 'identity',
+      ...(body === null ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+    },
+    createConnection: () => socket,
+  };
+  try {
+    const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+      httpRequest(options, resolve).on('error', reject).end(body);
+    });
+    return responseOf(incoming, await bodyOf(incoming));
+  } catch (error) {
+    if (error instanceof NoAnswer) throw error;
+    const errno = errnoOf(error) ?? '';
+    if (errno.startsWith('HPE_')) throw sent('malformed_answer', 'expected an HTTP answer, got something else');
+    throw sent('connection_lost', `the connection to ${url.host} broke before the answer was whole (${errno})`);
+  }
+}
+
+/** @throws NoAnswer, or the error of the connection when what came is no whole document */
+async function bodyOf(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of incoming) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > ANSWER_BYTES_MAX) throw sent('answer_too_large', 'expected a token response, got over 1 MiB');
+    }
+  } catch (error) {
+    const text = Buffer.concat(chunks).toString('utf8');
+    if (!(error instanceof NoAnswer) && isWholeDocument(text)) return text;
+    throw error;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** An object that closes: a part of one never does. */
+function isWholeDocument(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+function responseOf(incoming: IncomingMessage, body: string): Response {
+  const status = incoming.statusCode ?? 0;
+  if (status < 200 || status > 599) throw sent('malformed_answer', `expected an HTTP status, got ${status}`);
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headersDistinct)) {
+    for (const each of value ?? []) headers.append(name, each);
+  }
+  return new Response(BODILESS.has(status) ? null : body, { status, headers });
+}
+
+function sent(code: string, message: string): NoAnswer {
+  return new NoAnswer(message, { code, isSent: true });
+}
+
+// RFC 9110 §6.4.1: these have no body, and Response refuses one.
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+// As much as a script may print; the largest known token responses have some ten KiB.
+const ANSWER_BYTES_MAX = 1024 * 1024;
