@@ -147,9 +147,12 @@ function isDeliveryFailureOpen({ alerts }: CredentialState, target: string): boo
 function callOff(state: CredentialState, target: string, now: Now): CredentialState {
   const isOf = (kind: AlertKind) => (record: AlertRecord) =>
     record.alert.kind === kind && record.alert.target === target;
-  const wasHeard = state.alerts.some((record) => isOf('delivery_failed')(record) && record.status !== 'failed');
+  const status = state.alerts.find(isOf('delivery_failed'))?.status;
+  // On its way: what comes of it decides.
+  if (status === 'sending') return state;
   const others = state.alerts.filter((record) => !isOf('delivery_restored')(record));
-  if (wasHeard) return raise({ ...state, alerts: others }, 'delivery_restored', now, { code: 'delivered', target });
+  if (status === 'sent')
+    return raise({ ...state, alerts: others }, 'delivery_restored', now, { code: 'delivered', target });
   return { ...state, alerts: others.filter((record) => !isOf('delivery_failed')(record)) };
 }
 
