@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { configSchema } from '../src/config/schema.ts';
 import { limitShape } from '../src/config/schema-credential.ts';
 import { type Doc, docs } from '../src/config/schema-kit.ts';
+import { oauthSchema } from '../src/config/schema-oauth.ts';
 
 export function configReference(): string {
   const { credentials, alerts, socket, log, ...top } = configSchema.shape;
@@ -34,6 +35,9 @@ export function configReference(): string {
     '### `refresh`',
     table(objectIn(refresh).shape),
     REFRESH_PROSE,
+    '### `refresh.oauth`',
+    table(oauthSchema.shape),
+    OAUTH_PROSE,
     '### `publish[]`',
     table(objectIn(publish).shape),
     PUBLISH_PROSE,
@@ -122,7 +126,7 @@ the file. A file or folder that others may write is refused, because the file na
     },
     "mail": {
       "store": { "format": "token-response", "path": "~/.local/share/mail/token.json" },
-      "refresh": { "command": ["./refresh-mail.sh"], "input": "token", "environment": { "CLIENT_SECRET": "\${env:MAIL_SECRET}" } }
+      "refresh": { "oauth": { "tokenEndpoint": "https://login.example/token", "clientId": "mail", "clientSecret": "\${env:MAIL_SECRET}" } }
     },
     "key": { "static": "\${env:ANTHROPIC_API_KEY}", "publish": [{ "envFile": "/srv/bot/.env", "variable": "ANTHROPIC_API_KEY" }] }
   },
@@ -133,7 +137,7 @@ the file. A file or folder that others may write is refused, because the file na
 ## Secrets
 
 \`\${env:NAME}\` and \`\${file:PATH}\` are the only ways a secret gets in. They are understood in \`static\`, in \`refresh.environment\`, in
-the \`url\` of a sink, and in paths; not in the arguments of a program, which every process on the machine can read. The
+\`refresh.oauth\`, in the \`url\` of a sink, and in paths; not in the arguments of a program, which every process on the machine can read. The
 environment is the one in which freshd was started; a reload does not see a newer one, but it reads the files again. A
 relative \`PATH\` is looked for in \`$CREDENTIALS_DIRECTORY\` (systemd) first, then in the folder of config.json. One newline at
 the end of a file is dropped.
@@ -160,6 +164,19 @@ const CREDENTIAL_PROSE = 'A credential may also set any of the limits above.';
 const STORE_PROSE = `Two credentials must not have the same store entry, and nothing may be published into a store.`;
 
 const REFRESH_PROSE = `\`result\`, \`input\` and \`environment\` belong to \`command\`. The script runs in the folder of config.json, without a shell.`;
+
+const OAUTH_PROSE = `freshd ships no client id. The client id and secret are the ones of your own registration; some providers' terms forbid that another
+program refreshes the login of their subscription, and the first start says so where a tool owns the store. \`clientSecret\` and any
+parameter may be \`\${env:NAME}\` or \`\${file:PATH}\`.
+
+Addresses are https, or http to this machine. A redirect is an error, and nothing is sent on. \`https_proxy\`, \`all_proxy\` and
+\`no_proxy\` (also in capitals) are obeyed, with http:// and https:// proxies; CIDR ranges in \`no_proxy\` are not understood. What could
+not be reached was surely not sent and is simply tried again; after the request was sent, a lost answer leaves the refresh token in
+doubt.
+
+\`freshd login NAME\` gets a first grant with the same keys: by a code that you type in elsewhere (RFC 8628) where there is a
+\`deviceAuthorizationEndpoint\`, else in a browser on this machine (RFC 8252, with PKCE) by \`authorizationEndpoint\`. Both are also
+found through \`issuer\`.`;
 
 const PUBLISH_PROSE = `\`variable\`, \`metadata\`, \`followSymlink\` and \`write\` belong to \`envFile\`, \`timeoutSeconds\` to \`hook\`. No two credentials may write the same
 variable of the same file.`;

@@ -28,6 +28,7 @@ export async function adviseOn(
   return [
     ...(config.credentials.length === 0 ? [NOTHING_TO_DO] : []),
     ...config.credentials.flatMap(retriesThatDoNotFit),
+    ...config.credentials.flatMap(loginsOfOtherTools),
     ...(await adviseOnStores(config)),
     ...(await adviseOnEnvFiles(config, capture)),
     ...(await adviseOnPrograms(config, capture)),
@@ -45,7 +46,8 @@ const NOTHING_TO_DO: Advice = {
 function retriesThatDoNotFit({ name, policy, store }: CredentialConfig): readonly Advice[] {
   const needMs = policy.maxRetries * policy.retryIntervalMs;
   const isOfFormat = storeDefaults(store.format).ownTool?.refreshMarginMs === policy.refreshMarginMs;
-  if (policy.method !== 'script' || isOfFormat || needMs <= policy.refreshMarginMs) return [];
+  const isRefreshed = policy.method === 'script' || policy.method === 'oauth';
+  if (!isRefreshed || isOfFormat || needMs <= policy.refreshMarginMs) return [];
   const path = pathText(['credentials', name, 'refreshMarginMinutes']);
   const minutes = (ms: number): string => String(Math.round(ms / 600) / 100);
   const seen = `${minutes(policy.refreshMarginMs)}, while ${policy.maxRetries} retries take ${minutes(needMs)} minutes`;
@@ -55,6 +57,18 @@ function retriesThatDoNotFit({ name, policy, store }: CredentialConfig): readonl
       code: 'retries_do_not_fit',
       message: `${path}: ${complain({ expected: `at least ${minutes(needMs)}`, seen, remedy })}`,
     },
+  ];
+}
+
+/** A subscription login that its own tool obtained: whether another program may refresh it is not for freshd to say. */
+function loginsOfOtherTools({ name, refresh, store }: CredentialConfig): readonly Advice[] {
+  if (refresh?.kind !== 'oauth' || storeDefaults(store.format).ownTool === null) return [];
+  return [
+    fileAdvice('login_of_another_tool', ['credentials', name, 'refresh', 'oauth'], {
+      expected: `the tool that owns the format ${store.format} to refresh it`,
+      seen: 'freshd sending its refresh token',
+      remedy: "some providers' terms forbid third-party use of subscription logins: read yours, or use a command",
+    }),
   ];
 }
 

@@ -40,6 +40,8 @@ export interface CredentialConfig {
   readonly expires: ExpiresConfig;
   /** Assumed life of a token that does not say when it ends. */
   readonly expiresInDefaultMs: number;
+  /** How long the server accepts the last used refresh token once more; null: not known. */
+  readonly reuseGraceMs: number | null;
   /** `bearer`, or the name of a header. */
   readonly scheme: string;
 }
@@ -84,7 +86,28 @@ export type RefreshConfig =
       /** May hold secrets, where the user routed them there. */
       readonly environment: Readonly<Record<string, string>>;
     }
+  | OauthConfig
   | { readonly kind: 'follow' };
+
+/** Endpoints are checked addresses; null: not given. */
+export interface OauthConfig {
+  readonly kind: 'oauth';
+  readonly tokenEndpoint: string | null;
+  readonly issuer: string | null;
+  readonly clientId: string;
+  /** The secret itself; null: a public client. */
+  readonly clientSecret: string | null;
+  readonly clientAuthentication: 'basic' | 'post' | 'none';
+  readonly scope: string | null;
+  /** May hold secrets, where the user routed them there. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly body: 'form' | 'json';
+  readonly caFile: string | null;
+  readonly connectTimeoutMs: number;
+  readonly authorizationEndpoint: string | null;
+  readonly deviceAuthorizationEndpoint: string | null;
+  readonly redirectUri: string | null;
+}
 
 export type PublishConfig =
   | {

@@ -123,6 +123,13 @@ export const SETTING_TABLE = {
     doc: 'At most this many refreshes run at once, nearest expiry first.',
   },
   hookTimeoutSeconds: { unit: 'seconds', min: 0.05, max: 3600, default: 30, doc: 'How long the hook may take.' },
+  connectTimeoutSeconds: {
+    unit: 'seconds',
+    min: 0.05,
+    max: 600,
+    default: 10,
+    doc: 'How long it may take to reach the server, through a proxy if there is one; part of refreshTimeoutSeconds.',
+  },
   sinkTimeoutSeconds: {
     unit: 'seconds',
     min: 0.05,

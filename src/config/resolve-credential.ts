@@ -15,6 +15,7 @@ import type {
   StoreConfig,
 } from './config.ts';
 import { type LimitValues, SETTING_TABLE } from './limits.ts';
+import { checkHoldsRefreshToken, resolveOauth } from './resolve-oauth.ts';
 import { resolveLimit, resolvePolicy } from './resolve-policy.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
 import type { RawCredential } from './schema.ts';
@@ -35,7 +36,7 @@ export function resolveCredential(
   const { name, defaults } = options;
   const at: At = ['credentials', name];
   const store = resolveStore(resolver, at, raw);
-  const refresh = store === null ? null : resolveRefresh(resolver, at, raw.refresh, store.format);
+  const refresh = store === null ? null : resolveRefresh(resolver, at, raw.refresh, store);
   const publish = (raw.publish ?? []).map((target, index) =>
     resolvePublish(resolver, [...at, 'publish', index], target),
   );
@@ -50,6 +51,7 @@ export function resolveCredential(
     tokenFile: raw.tokenFile ?? true,
     expires: expiresOf(raw.expires, store.format),
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),
+    reuseGraceMs: raw.reuseGraceSeconds === undefined ? null : Math.round(raw.reuseGraceSeconds * 1_000),
     scheme: raw.scheme ?? 'bearer',
   };
 }
@@ -120,8 +122,9 @@ function resolveRefresh(
   resolver: Resolver,
   at: At,
   raw: RawRefresh | undefined,
-  format: StoreFormat,
+  store: StoreConfig,
 ): RefreshConfig | null {
+  const { format } = store;
   const here: At = [...at, 'refresh'];
   if (format === 'static') {
     if (raw !== undefined) {
@@ -133,19 +136,49 @@ function resolveRefresh(
     }
     return null;
   }
-  const { command, follow, ...scriptOnly } = raw ?? {};
-  if ((command === undefined) === (follow === undefined)) {
+  const { command, oauth, follow, ...scriptOnly } = raw ?? {};
+  const ways = [command, oauth, follow].filter((way) => way !== undefined).length;
+  if (ways !== 1) {
     report(resolver, here, {
-      expected: '"command" or "follow": true',
-      seen: command === undefined ? 'neither' : 'both',
-      remedy: 'say who refreshes: a script, or the tool that owns the store',
+      expected: '"command", "oauth" or "follow": true',
+      seen: ways === 0 ? 'none of them' : 'more than one',
+      remedy: 'say who refreshes: a script, freshd itself, or the tool that owns the store',
     });
     return null;
   }
   if (command === undefined) {
     reportStrangers(resolver, here, scriptOnly, 'refresh.command');
-    return { kind: 'follow' };
+    return oauth === undefined ? { kind: 'follow' } : resolveNative(resolver, [...here, 'oauth'], oauth, store);
   }
+  return resolveScript(resolver, here, { command, ...scriptOnly }, format);
+}
+
+function resolveNative(
+  resolver: Resolver,
+  at: At,
+  raw: NonNullable<RawRefresh['oauth']>,
+  store: StoreConfig,
+): RefreshConfig {
+  if (!storeDefaults(store.format).writable) {
+    report(resolver, at, {
+      expected: 'a store that freshd can write',
+      seen: `the format ${store.format}`,
+      remedy: 'let a script make its own tool refresh it, or keep a grant of your own in a token-response store',
+    });
+  }
+  checkHoldsRefreshToken(resolver, at, store);
+  return resolveOauth(resolver, at, raw);
+}
+
+function resolveScript(
+  resolver: Resolver,
+  here: At,
+  {
+    command,
+    ...scriptOnly
+  }: Omit<RawRefresh, 'oauth' | 'follow' | 'command'> & { readonly command: readonly string[] },
+  format: StoreFormat,
+): RefreshConfig {
   const environment = resolveEnvironment(resolver, [...here, 'environment'], scriptOnly.environment ?? {});
   const isWritable = storeDefaults(format).writable;
   if (!isWritable && scriptOnly.result !== undefined && scriptOnly.result !== 'store') {

@@ -75,7 +75,7 @@ function rejectionHoldMs(inputs: PolicyInputs): number {
 
 function methodOf(refresh: RefreshConfig | null): RefreshMethod {
   if (refresh === null) return 'static';
-  return refresh.kind === 'follow' ? 'follow' : 'script';
+  return refresh.kind === 'command' ? 'script' : refresh.kind;
 }
 
 /**

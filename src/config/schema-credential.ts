@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { complain, describeSeen } from './complaint.ts';
 import { LIMIT_NAMES, LIMIT_TABLE, type LimitName, SETTING_TABLE } from './limits.ts';
 import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
+import { oauthSchema } from './schema-oauth.ts';
 
 /** Every limit, optional: what `defaults` and each credential may set. */
 export const limitShape = Object.fromEntries(LIMIT_NAMES.map((name) => [name, number(LIMIT_TABLE[name])])) as {
@@ -120,6 +121,7 @@ const refreshSchema = object(
     command: argv({
       doc: 'The refresh script: a program and its arguments. A relative path counts from the folder of the configuration.',
     }).optional(),
+    oauth: oauthSchema.optional(),
     follow: followSchema.optional(),
     result: choice(['stdout', 'text', 'store'], {
       doc: 'Where the new token is: a token response on stdout, the bare token on stdout, or the store, which the script itself changed.',
@@ -131,7 +133,7 @@ const refreshSchema = object(
     }).optional(),
     environment: environment.optional(),
   },
-  { doc: 'Who refreshes: `command` or `"follow": true`. Needed with `store`, absent with `static`.' },
+  { doc: 'Who refreshes: `command`, `oauth` or `"follow": true`. Needed with `store`, absent with `static`.' },
 );
 
 const publishSchema = object(
@@ -151,6 +153,8 @@ const publishSchema = object(
   },
   { doc: 'One place to deliver to: `envFile` with `variable`, or `hook`.' },
 );
+
+const DAY_SECONDS = 24 * 60 * 60;
 
 const TEN_YEARS_SECONDS = LIMIT_TABLE.expiresInDefaultSeconds.max;
 const expiresError = (issue: z.core.$ZodRawIssue): string =>
@@ -199,6 +203,12 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
       rotates: flag({
         doc: 'Its refresh tokens are single use, so an attempt with an unknown outcome is repeated with care.',
         fallback: 'by store format: true where there is a refresh token',
+      }),
+      reuseGraceSeconds: number({
+        unit: 'seconds',
+        min: 0.1,
+        max: DAY_SECONDS,
+        doc: 'How long the server accepts the last used refresh token once more, where you know it. A refresh that freshd itself sends then waits at most half of that for its answer, so that a repetition arrives in time.',
       }),
       optional: flag({ doc: 'Its state does not count for readiness.', fallback: 'false' }),
       scheme: text({

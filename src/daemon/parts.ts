@@ -15,8 +15,9 @@ import { createLastWritten } from '../adapters/publish/last-written.ts';
 import { createTokenFilePublisher } from '../adapters/publish/token-file.ts';
 import { createCommandRefresh } from '../adapters/refresh/command.ts';
 import { childEnvironment } from '../adapters/refresh/environment.ts';
+import { createOauthRefresh } from '../adapters/refresh/oauth.ts';
 import { createStore } from '../adapters/stores/registry.ts';
-import type { Config, CredentialConfig, PublishConfig, SinkConfig } from '../config/config.ts';
+import type { Config, CredentialConfig, OauthConfig, PublishConfig, SinkConfig } from '../config/config.ts';
 import { storeDefaults } from '../core/store-format.ts';
 import type { Fingerprinter } from '../core/token.ts';
 import type { ManagedCredential } from './credential.ts';
@@ -84,8 +85,18 @@ export function publishedVariables({ credentials }: Config): readonly string[] {
   return [...new Set(variables)].sort();
 }
 
-function buildRefresh({ refresh, policy }: CredentialConfig, site: Site): RefreshPort | null {
+function buildRefresh({ refresh, policy, reuseGraceMs }: CredentialConfig, site: Site): RefreshPort | null {
   if (refresh === null || refresh.kind === 'follow') return null;
+  if (refresh.kind === 'oauth') {
+    return createOauthRefresh({
+      ...refresh,
+      environment: site.environment,
+      timeoutMs: nativeTimeoutMs(policy, reuseGraceMs),
+      rotates: policy.rotates,
+      now: () => site.clock.now().wallMs,
+      log: site.log.write,
+    });
+  }
   return createCommandRefresh({
     argv: refresh.argv,
     cwd: refresh.cwd,
@@ -98,6 +109,11 @@ function buildRefresh({ refresh, policy }: CredentialConfig, site: Site): Refres
     spoolDirectory: site.spoolDirectory,
     log: site.log.write,
   });
+}
+
+/** At most half of a known reuse grace: a lost answer can then still be asked for again. */
+function nativeTimeoutMs({ refreshTimeoutMs }: CredentialConfig['policy'], reuseGraceMs: number | null): number {
+  return reuseGraceMs === null ? refreshTimeoutMs : Math.min(refreshTimeoutMs, reuseGraceMs / 2);
 }
 
 function environmentFor(routed: Readonly<Record<string, string>>, site: Site): Readonly<Record<string, string>> {
@@ -176,11 +192,17 @@ function buildSink(sink: SinkConfig, site: Site): AlertSink {
 }
 
 /** What a person does when nothing here can: the exact command where one is known, else the place. */
-function remedyOf({ name, store }: CredentialConfig, { path }: StorePort): string {
+function remedyOf({ name, store, refresh }: CredentialConfig, { path }: StorePort): string {
+  if (refresh?.kind === 'oauth' && canLogIn(refresh)) return `freshd login ${name}`;
   const { loginRemedy } = storeDefaults(store.format);
   if (loginRemedy !== null) return loginRemedy;
   if (path === null) return `give credentials.${name}.static a working value, then restart freshd`;
   return `log in again, so that ${path} holds a new token; freshd notices by itself`;
+}
+
+/** With a discovery document it can be tried at least. */
+function canLogIn({ issuer, authorizationEndpoint, deviceAuthorizationEndpoint }: OauthConfig): boolean {
+  return [issuer, authorizationEndpoint, deviceAuthorizationEndpoint].some((place) => place !== null);
 }
 
 // A hook ends itself within its timeout and grace; only what exceeds even that is hung.

@@ -42,8 +42,8 @@ describe('what a person reads when a configuration is wrong', () => {
     ],
     [
       'a way of refreshing that does not exist is an unknown key',
-      mailWith({ refresh: { oauth: {} } }),
-      'credentials.mail.refresh.oauth: expected a known key, got an unknown one; the keys here are command, follow, result, input, environment',
+      mailWith({ refresh: { magic: {} } }),
+      'credentials.mail.refresh.magic: expected a known key, got an unknown one; the keys here are command, oauth, follow, result, input, environment',
     ],
     [
       'an unknown store format comes with the known ones',
@@ -83,7 +83,7 @@ describe('what a person reads when a configuration is wrong', () => {
     [
       'a store needs somebody who refreshes it',
       { credentials: { mail: { store: MAIL.store } } },
-      'credentials.mail.refresh: expected "command" or "follow": true, got neither; say who refreshes: a script, or the tool that owns the store',
+      'credentials.mail.refresh: expected "command", "oauth" or "follow": true, got none of them; say who refreshes: a script, freshd itself, or the tool that owns the store',
     ],
     [
       'a key beside the wrong neighbour is pointed out',

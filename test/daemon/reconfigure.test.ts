@@ -15,6 +15,7 @@ const credential = (name: string, changes: Partial<CredentialConfig> = {}): Cred
   tokenFile: true,
   expires: { kind: 'as_stated' },
   expiresInDefaultMs: 3_600_000,
+  reuseGraceMs: null,
   scheme: 'bearer',
   ...changes,
 });
