@@ -7,6 +7,18 @@ export interface AuthorizationServerOptions {
   readonly lifeSeconds?: number;
   /** How long the last used refresh token still brings its successor; default 0. */
   readonly reuseGraceSeconds?: number;
+  /** Refresh tokens are used once; default true. Otherwise answers carry none. */
+  readonly rotates?: boolean;
+  /** By id; absent: nobody has to say who they are. */
+  readonly clients?: Readonly<
+    Record<string, { readonly authentication: 'basic' | 'post' | 'none'; readonly secret?: string }>
+  >;
+  /** How often a device may ask; default 5. */
+  readonly deviceIntervalSeconds?: number;
+  /** Of device codes; default 600. */
+  readonly deviceLifeSeconds?: number;
+  /** In PEM; present: it speaks https. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Epoch ms. */
   readonly now?: () => number;
 }
@@ -47,6 +59,15 @@ export interface AuthorizationServer {
   readonly tokenEndpoint: string;
   /** A first token response: a new family, as after a login. */
   seed(): DemoTokenResponse;
+  /** To /token, as it came; null: none yet. */
+  lastTokenRequest(): {
+    readonly headers: Readonly<Record<string, string | undefined>>;
+    readonly body: string;
+  } | null;
+  /** What a person says to a device's code. @returns false for an unknown one */
+  decideDevice(userCode: string, isApproved: boolean): boolean;
+  /** Codes that wait for a person. */
+  userCodes(): readonly string[];
   state(): AuthorizationServerState;
   /** Until set to 0. `after_commit`: the refresh token is rotated, and the answer comes too late. */
   delay(fault: { readonly milliseconds: number; readonly when?: 'before_commit' | 'after_commit' }): void;
@@ -56,6 +77,8 @@ export interface AuthorizationServer {
     readonly body?: string | Readonly<Record<string, unknown>>;
     readonly headers?: Readonly<Record<string, string>>;
     readonly times?: number;
+    /** `after_commit`: the refresh token is rotated all the same; default before. */
+    readonly when?: 'before_commit' | 'after_commit';
   }): void;
   /** Rotate, then cut the connection. */
   drop(times?: number): void;

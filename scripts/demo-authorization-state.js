@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** Families of tokens: each begins with a seed, and lives until one of its old refresh tokens is sent again. */
-export function createGrants({ lifeSeconds, reuseGraceSeconds, now }) {
+export function createGrants({ lifeSeconds, reuseGraceSeconds, rotates, now }) {
   const families = [];
   const byRefreshToken = new Map();
   const accessTokens = new Map();
@@ -40,8 +40,11 @@ export function createGrants({ lifeSeconds, reuseGraceSeconds, now }) {
       const family = byRefreshToken.get(refreshToken);
       if (family === undefined || family.revoked) return null;
       if (refreshToken === family.current) {
-        rotate(family);
-        return issue(family);
+        if (rotates) rotate(family);
+        const response = issue(family);
+        // RFC 6749 §6: a server that does not rotate need not repeat what the client has.
+        if (!rotates) delete response.refresh_token;
+        return response;
       }
       const isLastUsed = refreshToken === family.predecessor;
       if (isLastUsed && now() - family.rotatedAt < reuseGraceSeconds * 1000) return issue(family);
@@ -82,11 +85,12 @@ export function createFaults() {
         when: oneOf(when, ['before_commit', 'after_commit']),
       };
     },
-    failNext({ status, body = '', headers = {}, times = 1 }) {
+    failNext({ status, body = '', headers = {}, times = 1, when = 'before_commit' }) {
       const isText = typeof body === 'string';
       const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
       const failure = {
         status: count(status, 'status'),
+        when: oneOf(when, ['before_commit', 'after_commit']),
         body: isText ? body : JSON.stringify(body),
         headers: { 'content-type': type, ...headers },
       };
