@@ -3,6 +3,7 @@
  *
  * Rule: the only file of the command line that asks what time it is; everything else is given `nowMs`.
  */
+import { durationText } from '../core/duration.ts';
 
 export const systemNowMs = (): number => Date.now();
 
@@ -20,23 +21,10 @@ export function parseDuration(text: string): number | null {
   return totalMs;
 }
 
-/** The two largest units: `41 min`, `30 min 22 s`, `7 h 12 min`, `3 d 4 h`. */
-export function durationText(durationMs: number): string {
-  const totalSeconds = Math.max(0, Math.round(durationMs / 1000));
-  const parts = SHOWN_UNITS.map(({ name, seconds }, index) => {
-    const larger = SHOWN_UNITS[index - 1]?.seconds ?? Number.POSITIVE_INFINITY;
-    return { name, amount: Math.floor((totalSeconds % larger) / seconds) };
-  });
-  const first = parts.findIndex((part) => part.amount > 0);
-  if (first === -1) return '0 s';
-  const shown = parts.slice(first, first + 2).filter((part) => part.amount > 0);
-  return shown.map((part) => `${part.amount} ${part.name}`).join(' ');
-}
-
 /** `in 41 min (14:22:03)`, `3 h ago (2026-11-21 23:10:44)`; local time, with the date when it is not today. */
 export function momentText(iso: string, nowMs: number): string {
   const momentMs = Date.parse(iso);
-  const distance = durationText(Math.abs(momentMs - nowMs));
+  const distance = durationText(momentMs - nowMs);
   const relative = momentMs >= nowMs ? `in ${distance}` : `${distance} ago`;
   return `${relative} (${clockText(momentMs, nowMs)})`;
 }
@@ -55,10 +43,3 @@ const dateText = (moment: Date): string =>
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-const SHOWN_UNITS = [
-  { name: 'd', seconds: 86_400 },
-  { name: 'h', seconds: 3_600 },
-  { name: 'min', seconds: 60 },
-  { name: 's', seconds: 1 },
-] as const;

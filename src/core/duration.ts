@@ -1,14 +1,21 @@
-/** Durations for people. */
+/** Durations in words, for people. */
 
-/** For people: the two largest units. `90061000` is `1 d 1 h`. */
-export function duration(ms: number): string {
-  const seconds = Math.round(Math.abs(ms) / 1000);
-  const parts = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'min'],
-    [seconds % 60, 's'],
-  ] as const;
-  const shown = parts.filter(([count]) => count > 0).slice(0, 2);
-  return shown.length === 0 ? '0 s' : shown.map(([count, unit]) => `${count} ${unit}`).join(' ');
+/** The two largest units, where the second is not 0: `41 min`, `30 min 22 s`, `7 h 12 min`, `3 d 4 h`; the sign is not shown. */
+export function durationText(ms: number): string {
+  const totalSeconds = Math.round(Math.abs(ms) / 1000);
+  const parts = UNITS.map(({ name, seconds }, index) => {
+    const larger = UNITS[index - 1]?.seconds ?? Number.POSITIVE_INFINITY;
+    return { name, amount: Math.floor((totalSeconds % larger) / seconds) };
+  });
+  const first = parts.findIndex((part) => part.amount > 0);
+  if (first === -1) return '0 s';
+  const shown = parts.slice(first, first + 2).filter((part) => part.amount > 0);
+  return shown.map((part) => `${part.amount} ${part.name}`).join(' ');
 }
+
+const UNITS = [
+  { name: 'd', seconds: 86_400 },
+  { name: 'h', seconds: 3_600 },
+  { name: 'min', seconds: 60 },
+  { name: 's', seconds: 1 },
+] as const;

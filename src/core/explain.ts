@@ -1,5 +1,5 @@
 /** The whole story of a credential for a person. No secrets. */
-import { duration } from './duration.ts';
+import { durationText } from './duration.ts';
 import { lifeLeftMs } from './schedule.ts';
 import type { CredentialState } from './state.ts';
 import type { Now } from './token.ts';
@@ -12,10 +12,10 @@ export function explain(state: CredentialState, now: Now): string[] {
   const left = state.held === null ? null : lifeLeftMs(state.held, now);
   if (left !== null) {
     const assumed = view.expiryAssumed ? ' (assumed: nobody stated an expiry)' : '';
-    lines.push(left > 0 ? `expires in ${duration(left)}${assumed}` : `expired ${duration(left)} ago${assumed}`);
+    lines.push(left > 0 ? `expires in ${durationText(left)}${assumed}` : `expired ${durationText(left)} ago${assumed}`);
   } else if (state.held !== null) lines.push('does not expire');
   const { what, inMs, why } = view.next;
-  lines.push(`next ${what.replace('_', ' ')}${inMs === null ? '' : ` in ${duration(inMs)}`}: ${why}`);
+  lines.push(`next ${what.replace('_', ' ')}${inMs === null ? '' : ` in ${durationText(inMs)}`}: ${why}`);
   if (view.lastFailure !== null) lines.push(`last failure: ${view.lastFailure.code} (${view.lastFailure.class})`);
   if (view.lastFailure?.detail) lines.push(`  ${view.lastFailure.detail}`);
   for (const { target, status, code, remedy } of view.publications) {

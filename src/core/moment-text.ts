@@ -3,13 +3,13 @@
  *
  * Rule: UTC, always said, with the distance from `now` beside it.
  */
-import { duration } from './duration.ts';
+import { durationText } from './duration.ts';
 import { isoText } from './moment.ts';
 import type { EpochMs } from './token.ts';
 
 /** "02:14 UTC (46 min ago)", with the date when it is not that of `now`. */
 export function momentText(at: EpochMs, now: EpochMs): string {
-  const distance = duration(at - now);
+  const distance = durationText(at - now);
   return `${clockText(at, now)} (${at > now ? `in ${distance}` : `${distance} ago`})`;
 }
 

@@ -4,12 +4,13 @@
  * Rule: no secrets; `--json` prints the daemon's answer as it is, `--check` says it in the exit code.
  */
 import { type CredentialBody, type CredentialDetailBody, type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import { durationText } from '../../core/duration.ts';
 import { call } from '../call.ts';
 import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
 import { type Health, healthOf, healthOfAll, TONES } from '../health.ts';
-import { durationText, momentText } from '../time.ts';
+import { momentText } from '../time.ts';
 
 export const command: CommandSpec = {
   name: 'status',
