@@ -4,7 +4,7 @@
  * Rule: every word stands in a table here; nothing that a server, a script or an agent wrote is repeated. One fact a line,
  * because the reader was asleep a minute ago. Times are UTC, as in the log, with the distance from `now` beside them.
  */
-import { duration } from './duration.ts';
+import { durationText } from './duration.ts';
 import type { Alert } from './effect.ts';
 import { clockText, momentText } from './moment-text.ts';
 import type { AlertKind } from './policy.ts';
@@ -32,10 +32,10 @@ interface Facts {
  * @returns at most 512 characters of text for names and targets of ordinary length, so that every sink can carry it whole
  */
 export function alertText(alert: Alert, facts: Facts): AlertWording {
-  const row = WORDING[alert.kind];
+  const row = alert.kind === 'first_failure' && NO_ATTEMPTS.has(alert.code ?? '') ? UNUSABLE : WORDING[alert.kind];
   const remedy = remedyFor(row.remedy, facts);
   const lines = [
-    `What: ${row.what(alert)}`,
+    `What: ${row.what(alert, facts.now)}`,
     row.time(alert, facts.now),
     row.target && alert.target !== null ? `Where: ${oneLine(alert.target)}` : null,
     row.token ? tokenLine(alert.expiresAt, facts.now) : null,
@@ -52,7 +52,7 @@ export function alertText(alert: Alert, facts: Facts): AlertWording {
 interface Row {
   /** Continues "freshd: NAME …". */
   readonly title: (alert: Alert) => string;
-  readonly what: (alert: Alert) => string;
+  readonly what: (alert: Alert, now: EpochMs) => string;
   readonly time: (alert: Alert, now: EpochMs) => string;
   /** Says where the token should have gone. */
   readonly target: boolean;
@@ -99,7 +99,7 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
     title: (alert) =>
       alert.episodeStartedAt === null
         ? 'works again'
-        : `works again after ${duration(alert.at - alert.episodeStartedAt)}`,
+        : `works again after ${durationText(alert.at - alert.episodeStartedAt)}`,
     what: () => 'it was refreshed; all is well.',
     time: lastedLine,
     target: false,
@@ -124,8 +124,9 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
   rate_limited_past_expiry: {
     ...failing,
     title: () => 'is rate-limited past its expiry',
-    what: () => 'the server told freshd to wait for longer than the present token lasts.',
-    next: 'freshd waits as told, then tries again. When that is:',
+    what: (alert, now) =>
+      `the server told freshd to wait for longer than the present token lasts${alert.until === undefined ? '' : `: until ${momentText(alert.until, now)}`}.`,
+    next: 'freshd waits as told, then tries again. To see it:',
     remedy: 'explain',
   },
   refresh_token_expiring: {
@@ -170,11 +171,26 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['store_blanked', 'the tool that owns the stored credential has emptied it'],
   ['state_broken', 'the stored credential cannot be understood'],
   ['token_missing', 'nothing is stored for it'],
+  ['rejected', 'its consumers report that the service refuses it'],
+  ['store_busy', 'another program holds the lock of its store'],
+  ['not_yet_valid', 'the new token is not valid yet; look at the clock of this machine'],
   ['expired', 'its token has expired, and nothing here may refresh it'],
   ['timed_out', 'it did not answer in time'],
   ['disk_full', 'the disk is full'],
   ['foreign_value', 'somebody else has written a value there'],
 ]);
+
+/** The first message of an episode that no attempt began: nothing was refreshed, and nothing failed. */
+const UNUSABLE: Row = {
+  ...failing,
+  title: () => 'has no usable token',
+  what: (alert) => `${codeWords(alert.code)}.`,
+  next: 'freshd goes on by itself as soon as it finds a token that works. To end it sooner:',
+  remedy: 'credential',
+};
+
+/** Codes of such episodes. */
+const NO_ATTEMPTS: ReadonlySet<string> = new Set(['token_missing', 'rejected', 'expired']);
 
 /** Codes are identifiers; whatever else an OAuth answer put in that place is not repeated. */
 const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -224,7 +240,7 @@ function atLine(alert: Alert, now: EpochMs): string {
 
 function lastedLine(alert: Alert, now: EpochMs): string {
   if (alert.episodeStartedAt === null) return atLine(alert, now);
-  const lasted = duration(alert.at - alert.episodeStartedAt);
+  const lasted = durationText(alert.at - alert.episodeStartedAt);
   return `Lasted: ${lasted}, from ${clockText(alert.episodeStartedAt, now)} to ${clockText(alert.at, now)}.`;
 }
 

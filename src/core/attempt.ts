@@ -36,7 +36,8 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
     },
     lastBegan: now.monotonicMs,
     lastBeganAt: now.wallMs,
-    bucket: { attempts, refilledAt: bucket.refilledAt },
+    // An attempt that an empty budget was made to give uses up what was on its way.
+    bucket: { attempts, refilledAt: bucket.attempts === 0 ? now.monotonicMs : bucket.refilledAt },
     wanted: null,
     rejection: refreshStarted(state.rejection),
   };

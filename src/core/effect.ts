@@ -46,6 +46,8 @@ export interface Alert {
   readonly expiresAt: EpochMs | null;
   /** Publication target, for delivery alerts. */
   readonly target: string | null;
+  /** Until when nothing is tried, where a server asked for that. */
+  readonly until?: EpochMs;
 }
 
 export type Effect =

@@ -8,7 +8,7 @@ import type { Alert, Effect } from './effect.ts';
 import type { AlertKind } from './policy.ts';
 import { after } from './schedule.ts';
 import type { AlertRecord, CredentialState, Step } from './state.ts';
-import type { Now } from './token.ts';
+import type { EpochMs, Now } from './token.ts';
 
 /** Kinds that belong to an episode; all others announce an occurrence. */
 const EPISODE_KINDS = ['first_failure', 'escalated', 'recovering', 'reauthorization_required'] as const;
@@ -41,7 +41,7 @@ export function raise(
   state: CredentialState,
   kind: AlertKind,
   now: Now,
-  about: { readonly code: string; readonly target?: string },
+  about: { readonly code: string; readonly target?: string; readonly until?: EpochMs },
 ): CredentialState {
   if (!state.policy.alerts.includes(kind)) return state;
   const target = about.target ?? null;
@@ -54,14 +54,10 @@ export function raise(
   });
   if (isLately) return state;
   const others = state.alerts.filter((record) => !isSame(record));
-  return { ...state, alerts: [...others, owed(state, { kind, code: about.code, target }, now)] };
+  return { ...state, alerts: [...others, owed(state, { ...about, kind, target }, now)] };
 }
 
-function owed(
-  state: CredentialState,
-  about: { readonly kind: AlertKind; readonly code: string | null; readonly target: string | null },
-  now: Now,
-): AlertRecord {
+function owed(state: CredentialState, about: Pick<Alert, 'kind' | 'code' | 'target' | 'until'>, now: Now): AlertRecord {
   const alert: Alert = {
     id: [state.name, about.kind, now.wallMs, about.target].filter(Boolean).join(':'),
     kind: about.kind,
@@ -71,6 +67,7 @@ function owed(
     code: about.code,
     expiresAt: state.held?.token.expiry.kind === 'known' ? state.held.token.expiry.expiresAt : null,
     target: about.target,
+    ...(about.until === undefined ? {} : { until: about.until }),
   };
   return { alert, status: 'failed', tries: 0, retryDue: now.monotonicMs };
 }

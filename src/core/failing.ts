@@ -9,7 +9,7 @@ import { beginEpisode, raise } from './episode.ts';
 import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
-import { after, isExpired, laterOf, refilled, retryPhase } from './schedule.ts';
+import { after, isExpired, laterOf, refilled, retryPhase, wallOf } from './schedule.ts';
 import type { CredentialState, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -141,7 +141,7 @@ function warnedOfWait(state: CredentialState, code: string, now: Now): Credentia
   const { held, notBefore } = state;
   if (notBefore === null || notBefore <= now.monotonicMs) return state;
   const outlives = held === null || isExpired(held, { ...now, monotonicMs: notBefore });
-  return outlives ? raise(state, 'rate_limited_past_expiry', now, { code }) : state;
+  return outlives ? raise(state, 'rate_limited_past_expiry', now, { code, until: wallOf(notBefore, now) }) : state;
 }
 
 function requireReauthorization(

@@ -2,10 +2,10 @@
  * Why and when, in words: the next action of a credential. No secrets.
  */
 
-import { duration } from './duration.ts';
+import { durationText } from './duration.ts';
 import type { AttemptReason } from './effect.ts';
 import { type AttemptPlan, nextAttempt } from './plan.ts';
-import { leadOf, lifeLeftMs, refreshes } from './schedule.ts';
+import { isIssuedAhead, leadOf, lifeLeftMs, refreshes } from './schedule.ts';
 import type { CredentialState } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -58,14 +58,14 @@ function whyOnlyTheStore(state: CredentialState): string {
 }
 
 function whyThen(state: CredentialState, plan: AttemptPlan, now: Now): string {
-  const { held, policy } = state;
+  const { held } = state;
   switch (plan.reason) {
     case 'due':
       return held === null ? 'it is due' : whyDue(state, now);
     case 'retry':
-      return `attempt ${state.failures + 1} of ${policy.maxRetries + 1}, after ${state.lastFailure?.code ?? 'a failure'}`;
+      return `${retryText(state)}${patience(state, plan, now)}`;
     case 'recovery':
-      return `active recovery after ${state.lastFailure?.code ?? 'repeated failures'}`;
+      return `active recovery after ${state.lastFailure?.code ?? 'repeated failures'}${patience(state, plan, now)}`;
     case 'probe':
       return 'only the server can tell whether its configuration was mended';
     case 'expired':
@@ -81,14 +81,29 @@ function whyThen(state: CredentialState, plan: AttemptPlan, now: Now): string {
   }
 }
 
+/** A wait that is no counted failure has no number. */
+function retryText({ failures, policy, lastFailure }: CredentialState): string {
+  const after = `after ${lastFailure?.code ?? 'a failure'}`;
+  return failures === 0 ? after : `attempt ${failures + 1} of ${policy.maxRetries + 1}, ${after}`;
+}
+
+/** Says when it is the server that makes us wait. */
+function patience({ notBefore }: CredentialState, plan: AttemptPlan, now: Now): string {
+  const isHeldBack = notBefore !== null && notBefore > now.monotonicMs && notBefore >= plan.at;
+  return isHeldBack ? '; the server wants to be left alone until then' : '';
+}
+
 function whyDue(state: CredentialState, now: Now): string {
   const { held, phase, policy } = state;
   if (held === null || phase.kind !== 'fresh' || phase.refreshAtLifeLeftMs === null) return 'it is due';
   const { jitterMs, marginMs } = leadOf(policy, held);
+  if (phase.refreshAtLifeLeftMs > marginMs + jitterMs && isIssuedAhead(held.token, now)) {
+    return 'by its issue time this clock runs behind; a new token will tell';
+  }
   if (phase.refreshAtLifeLeftMs !== marginMs + jitterMs) return 'the last refresh brought nothing new';
   const left = lifeLeftMs(held, now);
   const isPast = left !== null && left <= phase.refreshAtLifeLeftMs;
-  const lead = `${duration(marginMs + jitterMs)} before expiry`;
-  const reason = jitterMs < 1000 ? lead : `${lead} (${duration(jitterMs)} of jitter)`;
+  const lead = `${durationText(marginMs + jitterMs)} before expiry`;
+  const reason = jitterMs < 1000 ? lead : `${lead} (${durationText(jitterMs)} of jitter)`;
   return isPast ? `${reason}; held back by the floor, the hourly budget or Retry-After` : reason;
 }

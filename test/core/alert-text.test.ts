@@ -39,6 +39,21 @@ describe('alert text', () => {
     });
   });
 
+  test('B1: a credential that nothing failed for is not said to have failed a refresh', () => {
+    const wording = alertText(alert('first_failure', { code: 'rejected', failures: 0 }), FACTS);
+    expect(wording.title).toBe('freshd: claude has no usable token');
+    expect(wording.text.split('\n')[0]).toBe('What: its consumers report that the service refuses it (rejected).');
+    expect(wording.remedy).toBe('claude /login');
+  });
+
+  test('F5: a wait past the expiry says until when', () => {
+    const until = epochMs(NOW + 120 * MINUTE_MS);
+    const { text } = alertText(alert('rate_limited_past_expiry', { code: 'slow_down', until }), FACTS);
+    expect(text.split('\n')[0]).toBe(
+      'What: the server told freshd to wait for longer than the present token lasts: until 04:14 UTC (in 2 h).',
+    );
+  });
+
   test('A8: the escalation counts the failures', () => {
     const { title, text } = alertText(alert('escalated'), FACTS);
     expect(title).toBe('freshd: claude failed to refresh 3 times');

@@ -100,6 +100,8 @@ describe('the server may ask for patience', () => {
     expect(minutes(life)).toEqual([0, 120]);
     expect(life.state.failures).toBe(0);
     expect(life.newAlerts()).toEqual(['rate_limited_past_expiry', 'first_failure']);
+    const said = life.effects.find((effect) => effect.type === 'send_alert');
+    expect(said).toMatchObject({ alert: { until: START + DUE + 2 * HOUR } });
   });
 
   it('F5: more than six hours are never waited for', () => {

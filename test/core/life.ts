@@ -68,7 +68,7 @@ export interface LifeOptions {
   readonly first?: Event;
   readonly server?: Server;
   /** Answers an effect in place of the builder; null: no answer. Undefined: as usual. */
-  readonly answer?: (effect: Effect, now: Now) => Event | null | undefined;
+  readonly answer?: ((effect: Effect, now: Now) => Event | null | undefined) | undefined;
 }
 
 export interface Life {
