@@ -76,7 +76,8 @@ export function createOauthClient(options: OauthClientOptions): OauthClient {
     });
     const isComplete = needs.every((need) => given[need] !== undefined);
     if (!isComplete && options.issuer !== null) discovered ??= await discover(new URL(options.issuer), carrying);
-    const server = { issuer: options.issuer ?? '', ...discovered, ...given };
+    // Nobody checks the issuer of a server that is only an endpoint, but the library wants one.
+    const server = { issuer: options.issuer ?? given.token_endpoint ?? 'none', ...discovered, ...given };
     for (const need of needs) refuseUnlessPrivate(need, server[need]);
     return {
       server,
