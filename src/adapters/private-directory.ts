@@ -4,8 +4,9 @@
  * Rule: an existing directory is judged, never changed; whoever may write it could exchange the files in it.
  */
 import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
-import { portErrorFrom } from './port-error.ts';
+import { errnoOf, portErrorFrom } from './port-error.ts';
 
 /**
  * Creates the directory (and its parents) with mode 0700 where it is missing.
@@ -14,7 +15,7 @@ import { portErrorFrom } from './port-error.ts';
  */
 export async function ensurePrivateDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path, 0o700);
     const found = await stat(path);
     // Windows has no owner ids and reports modes that mean nothing.
     const ourUid = process.geteuid?.();
@@ -32,10 +33,44 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
       });
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+    if (errnoOf(error) === 'EEXIST') {
       throw refusal('not_a_directory', { seen: `${path} is no directory`, remedy: 'remove it, or name another one' });
     }
     throw portErrorFrom(error, { path, doing: 'use the directory' });
+  }
+}
+
+/**
+ * Makes the directory, and its parents, where they are missing. Not by `recursive: true`: where the parent is there and
+ * still nothing can be made in it (`/proc`), Node's own way goes round for ever.
+ * @throws the system's error; `EEXIST` where something else stands in the way
+ */
+export async function makeDirectories(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' && dirname(path) !== path) {
+      await makeDirectories(dirname(path), mode);
+      await mkdirOnce(path, mode);
+    } else if (!(await isDirectory(path))) throw error;
+  }
+}
+
+/** Somebody else may have made it meanwhile. */
+async function mkdirOnce(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
   }
 }
 

@@ -54,3 +54,8 @@ test('a file in its place, or above it, is said by name', async () => {
   await expect(ensurePrivateDirectory(join(parent, 'file'))).rejects.toMatchObject({ code: 'not_a_directory' });
   await expect(ensurePrivateDirectory(join(parent, 'file/below'))).rejects.toMatchObject({ name: 'PortError' });
 });
+
+test('where nothing can be made, although the parent is there, it is said and not tried for ever', async (ctx) => {
+  if (process.platform !== 'linux') return ctx.skip('needs /proc');
+  await expect(ensurePrivateDirectory('/proc/freshd/state')).rejects.toMatchObject({ code: 'directory_missing' });
+});

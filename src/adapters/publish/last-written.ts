@@ -4,11 +4,12 @@
  * Rule: never a secret; and what cannot be read is taken for "nothing", so that a doubtful value counts as somebody else's.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fingerprint } from '../../core/token.ts';
 import { writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { makeDirectories } from '../private-directory.ts';
 
 export interface LastWritten {
   /** Fingerprints of what stood there through us, and of what we were about to write. */
@@ -34,7 +35,7 @@ export function createLastWritten(directory: string, id: string): LastWritten {
     },
     async save(fingerprints) {
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await makeDirectories(directory, 0o700);
       } catch (error) {
         throw portErrorFrom(error, { path: directory, doing: 'create' });
       }

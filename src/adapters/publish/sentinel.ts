@@ -3,11 +3,12 @@
  *
  * Rule: it exists exactly while the credential is down, and holds no secret.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SentinelPort } from '../../daemon/ports.ts';
 import { sweepStaleTemps, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { makeDirectories } from '../private-directory.ts';
 
 export interface Sentinel extends SentinelPort {
   /** Removes the sentinels of credentials that are not among `names` (they left the configuration) and stale temps. */
@@ -24,7 +25,7 @@ export function createSentinel(directory: string): Sentinel {
           await rm(path, { force: true });
           return;
         }
-        await mkdir(directory, { recursive: true, mode: 0o755 });
+        await makeDirectories(directory, 0o755);
       } catch (error) {
         throw portErrorFrom(error, { path, doing: down === null ? 'remove' : 'write' });
       }

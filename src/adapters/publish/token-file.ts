@@ -4,11 +4,12 @@
  * Rule: no line ending behind it, so that `$(cat FILE)`, `read`, and programs that send the whole file all get the token; and
  * never readable by others. The file is freshd's own: whatever stands there is replaced.
  */
-import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, lstat, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { PublisherPort } from '../../daemon/ports.ts';
 import { syncDirectory, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { makeDirectories } from '../private-directory.ts';
 import { sweepBesideOnce } from './in-turn.ts';
 
 /** @param options `path`: absolute; its directory is made, 0700, when it is missing (a runtime directory can be cleaned) */
@@ -18,7 +19,7 @@ export function createTokenFilePublisher({ path }: { readonly path: string }): P
     id: `tokenFile:${path}`,
     async publish({ token }) {
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await makeDirectories(directory, 0o700);
         await sweepBesideOnce(path);
         if (await holdsAlready(path, token.accessToken)) return;
       } catch (error) {
