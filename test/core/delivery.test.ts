@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { readiness } from '../../src/core/view.ts';
-import { createLife, failing, HOUR, type LifeOptions, MINUTE, POLICY, SECOND, START, serving } from './life.ts';
+import {
+  createLife,
+  failing,
+  grant,
+  HOUR,
+  type LifeOptions,
+  loaded,
+  MINUTE,
+  POLICY,
+  SECOND,
+  START,
+  serving,
+} from './life.ts';
 
 const refusing =
   (target: string, isRefusing: () => boolean = () => true): LifeOptions['answer'] =>
@@ -37,7 +49,11 @@ describe('each target is told, fails and is retried alone', () => {
 
   it('one that comes and goes is announced once in six hours, and called off once', () => {
     let isFull = true;
-    const life = createLife({ answer: refusing('env', () => isFull), server: serving({ lifeMs: HOUR }) });
+    const life = createLife({
+      first: loaded(grant(1, { lifeMs: HOUR })),
+      answer: refusing('env', () => isFull),
+      server: serving({ lifeMs: HOUR }),
+    });
     for (let n = 0; n < 5; n += 1) {
       isFull = true;
       life.pass(40 * MINUTE);
