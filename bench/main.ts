@@ -1,0 +1,41 @@
+/**
+ * Runs the measurements and prints one table: `npm run bench -- [--only NAME] [--idle]`.
+ *
+ * Rule: never fails for a figure that misses its aim, since the machine may be busy; the table says so.
+ */
+import { parseArgs } from 'node:util';
+import { measureCommandLine } from './command-line.ts';
+import { cleanUp } from './daemon.ts';
+import { measureIdle, measureMany } from './many.ts';
+import { measureReads } from './reads.ts';
+import { type Finding, isMet, tableOf } from './table.ts';
+import { measureWakeUps } from './wake-up.ts';
+
+type Measurement = () => readonly Finding[] | Promise<readonly Finding[]>;
+
+const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  reads: measureReads,
+  'wake-up': measureWakeUps,
+  'command-line': measureCommandLine,
+  many: measureMany,
+  idle: measureIdle,
+};
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, idle: { type: 'boolean', default: false } } });
+const wanted = Object.entries(MEASUREMENTS).filter(([name]) =>
+  values.only === undefined ? name !== 'idle' || values.idle : name === values.only,
+);
+if (wanted.length === 0)
+  throw new Error(`--only: expected ${Object.keys(MEASUREMENTS).join(', ')}, got ${values.only}`);
+
+const findings: Finding[] = [];
+try {
+  for (const [name, measure] of wanted) {
+    process.stderr.write(`measuring ${name} ...\n`);
+    findings.push(...(await measure()));
+  }
+} finally {
+  await cleanUp();
+}
+const missed = findings.filter((finding) => !isMet(finding)).length;
+process.stdout.write(`${tableOf(findings)}\n\n${missed === 0 ? 'every aim is met' : `${missed} missed`}\n`);
