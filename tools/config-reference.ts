@@ -156,7 +156,8 @@ a \`.env\` that is mounted by itself, a program that is missing, that others may
 alerts that can reach nobody.`;
 
 const LIMITS_PROSE = `Each can be set here for all credentials, and in a credential for that one alone. The credential wins, then its store format, then
-\`defaults\`, then the built-in value. The format \`claude-code\` has limits of its own, because its own tool refreshes that store:
+\`defaults\`, then the built-in value. The formats \`claude-code\`, \`codex\`, \`gemini\` and \`grok\`
+have limits of their own, because their own tools refresh those stores:
 \`refreshMarginMinutes\` 4.5, \`refreshTimeoutSeconds\` 120, \`killGraceSeconds\` 15.`;
 
 const CREDENTIAL_PROSE = 'A credential may also set any of the limits above.';

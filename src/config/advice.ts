@@ -74,13 +74,14 @@ function loginsOfOtherTools({ name, refresh, store }: CredentialConfig): readonl
 
 async function adviseOnStores(config: Config): Promise<readonly Advice[]> {
   const each = config.credentials.map(async ({ name, store }): Promise<readonly Advice[]> => {
-    const found = store.format === 'static' ? null : await statOrNull(store.path);
-    if (store.format === 'static' || found === null || !isReadableByOthers(found)) return [];
+    const path = 'path' in store ? store.path : null;
+    const found = path === null ? null : await statOrNull(path);
+    if (found === null || !isReadableByOthers(found)) return [];
     return [
       fileAdvice('store_readable_by_others', ['credentials', name, 'store'], {
         expected: 'a store that only you may read',
         seen: `mode ${modeText(found)}`,
-        remedy: `chmod go-rwx ${store.path}`,
+        remedy: `chmod go-rwx ${path}`,
       }),
     ];
   });
@@ -125,7 +126,8 @@ async function adviseOnPrograms(config: Config, capture: Capture): Promise<reado
   const note = (program: string, at: readonly (string | number)[]): void => {
     if (!programs.has(program)) programs.set(program, pathText(at));
   };
-  for (const { name, refresh, publish } of config.credentials) {
+  for (const { name, store, refresh, publish } of config.credentials) {
+    if (store.format === 'command') note(store.argv[0], ['credentials', name, 'store', 'command']);
     if (refresh?.kind === 'command') note(refresh.argv[0], ['credentials', name, 'refresh', 'command']);
     for (const [index, target] of publish.entries()) {
       if (target.type === 'hook') note(target.argv[0], ['credentials', name, 'publish', index, 'hook']);

@@ -52,7 +52,12 @@ export type Argv = readonly [string, ...string[]];
 export type StoreConfig =
   /** `entry` null: the file is the response itself. */
   | { readonly format: 'token-response'; readonly path: string; readonly entry: string | null }
-  | { readonly format: 'claude-code'; readonly path: string }
+  /** `path` null: the Keychain of macOS. */
+  | { readonly format: 'claude-code'; readonly path: string | null }
+  | { readonly format: 'codex' | 'gemini' | 'google-adc'; readonly path: string }
+  /** `entry`: provider, profile or login; null: the only one. */
+  | { readonly format: 'opencode' | 'openclaw' | 'grok'; readonly path: string; readonly entry: string | null }
+  | { readonly format: 'hermes'; readonly path: string; readonly entry: string }
   | { readonly format: 'json'; readonly path: string; readonly pointers: JsonPointers }
   | {
       readonly format: 'env';
@@ -61,6 +66,7 @@ export type StoreConfig =
       readonly expiresAtVariable: string | null;
     }
   | { readonly format: 'text'; readonly path: string }
+  | { readonly format: 'command'; readonly argv: Argv; readonly cwd: string }
   /** `value` is the secret itself. */
   | { readonly format: 'static'; readonly value: string };
 

@@ -22,7 +22,7 @@ export function findDuplicates(config: Config, realPaths: ReadonlyMap<string, st
 /** Every path whose real path the comparison needs. */
 export function comparedPaths(config: Config): readonly string[] {
   const paths = config.credentials.flatMap((credential) => [
-    ...(credential.store.format === 'static' ? [] : [credential.store.path]),
+    ...('path' in credential.store && credential.store.path !== null ? [credential.store.path] : []),
     ...credential.publish.flatMap((target) => (target.type === 'envFile' ? [target.path] : [])),
   ]);
   return [...new Set(paths)];
@@ -38,9 +38,10 @@ interface Place {
 
 function sourceOf(credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
   const { store } = credential;
-  if (store.format === 'static') return [];
+  if (!('path' in store)) return [];
   const at = pathText(['credentials', credential.name, 'store']);
-  return entriesOf(store).map((entry) => ({ at, file: real(store.path), ...entry }));
+  const file = store.path === null ? KEYCHAIN : real(store.path);
+  return entriesOf(store).map((entry) => ({ at, file, ...entry }));
 }
 
 function entriesOf(store: StoreConfig): readonly Pick<Place, 'kind' | 'entry'>[] {
@@ -53,6 +54,10 @@ function entriesOf(store: StoreConfig): readonly Pick<Place, 'kind' | 'entry'>[]
         entry,
       }));
     case 'token-response':
+    case 'opencode':
+    case 'openclaw':
+    case 'hermes':
+    case 'grok':
       return [store.entry === null ? { kind: 'whole', entry: '' } : { kind: 'member', entry: store.entry }];
     default:
       return [{ kind: 'whole', entry: '' }];
@@ -98,5 +103,8 @@ function clashes(first: readonly Place[], second: readonly Place[], expected: st
   }
   return [...messages.values()];
 }
+
+/** Its one login, which has no path. */
+const KEYCHAIN = 'the Keychain';
 
 const isSamePlace = (a: Place, b: Place): boolean => a.kind !== b.kind || a.entry === b.entry;

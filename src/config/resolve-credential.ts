@@ -3,20 +3,12 @@
  *
  * Rule: pure but for the problems it reports.
  */
-import { join } from 'node:path';
 import { type StoreFormat, storeDefaults } from '../core/store-format.ts';
-import type {
-  Config,
-  CredentialConfig,
-  ExpiresConfig,
-  JsonPointers,
-  PublishConfig,
-  RefreshConfig,
-  StoreConfig,
-} from './config.ts';
+import type { Config, CredentialConfig, ExpiresConfig, PublishConfig, RefreshConfig, StoreConfig } from './config.ts';
 import { type LimitValues, SETTING_TABLE } from './limits.ts';
 import { checkHoldsRefreshToken, resolveOauth } from './resolve-oauth.ts';
 import { resolveLimit, resolvePolicy } from './resolve-policy.ts';
+import { isWritable, resolveStore } from './resolve-store.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
 import type { RawCredential } from './schema.ts';
 
@@ -24,7 +16,6 @@ import type { RawCredential } from './schema.ts';
 const RESERVED_VARIABLES = ['FRESHD_RUN_ID', 'FRESHD_CREDENTIAL', 'FRESHD_ATTEMPT', 'FRESHD_REASON', 'FRESHD_STORE'];
 
 type RawRefresh = NonNullable<RawCredential['refresh']>;
-type RawStore = NonNullable<RawCredential['store']>;
 type RawPublish = NonNullable<RawCredential['publish']>[number];
 
 /** @returns null when a problem leaves nothing to go on with */
@@ -53,68 +44,6 @@ export function resolveCredential(
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),
     reuseGraceMs: raw.reuseGraceSeconds === undefined ? null : Math.round(raw.reuseGraceSeconds * 1_000),
     scheme: raw.scheme ?? 'bearer',
-  };
-}
-
-function resolveStore(resolver: Resolver, at: At, raw: RawCredential): StoreConfig | null {
-  if ((raw.store === undefined) === (raw.static === undefined)) {
-    report(resolver, at, {
-      expected: '"store" or "static"',
-      seen: raw.store === undefined ? 'neither' : 'both',
-      remedy: raw.store === undefined ? 'say where the credential lies' : 'remove one of them',
-    });
-    return null;
-  }
-  checkEntry(resolver, at, raw);
-  if (raw.store !== undefined) return resolveFileStore(resolver, [...at, 'store'], raw.store, raw.entry ?? null);
-  const problemsBefore = resolver.problems.length;
-  const value = resolveText(resolver, [...at, 'static'], raw.static ?? '');
-  if (value.trim() === '' && resolver.problems.length === problemsBefore) {
-    report(resolver, [...at, 'static'], {
-      expected: 'a value',
-      seen: 'an empty one',
-      remedy: 'fill the variable or file it is taken from',
-    });
-  }
-  return { format: 'static', value };
-}
-
-function checkEntry(resolver: Resolver, at: At, { entry, store }: RawCredential): void {
-  if (entry === undefined || store?.format === 'token-response') return;
-  const remedy = 'remove it: the other formats name their values themselves';
-  report(resolver, [...at, 'entry'], { expected: 'nothing beside this store', seen: 'a setting', remedy });
-}
-
-function resolveFileStore(resolver: Resolver, at: At, raw: RawStore, entry: string | null): StoreConfig {
-  const path = resolveFile(resolver, [...at, 'path'], raw.path ?? claudeCodePath(resolver));
-  switch (raw.format) {
-    case 'token-response':
-      return { format: raw.format, path, entry };
-    case 'json':
-      return { format: raw.format, path, pointers: pointersOf(raw.pointers) };
-    case 'env':
-      return { format: raw.format, path, variable: raw.variable, expiresAtVariable: raw.expiresAtVariable ?? null };
-    default:
-      return { format: raw.format, path };
-  }
-}
-
-/** The only format with a place of its own. */
-function claudeCodePath(resolver: Resolver): string {
-  const own = resolver.capture.env.CLAUDE_CONFIG_DIR;
-  return join(own === undefined || own === '' ? '~/.claude' : own, '.credentials.json');
-}
-
-function pointersOf(raw: Extract<RawStore, { format: 'json' }>['pointers']): JsonPointers {
-  return {
-    accessToken: raw.accessToken,
-    refreshToken: raw.refreshToken ?? null,
-    tokenType: raw.tokenType ?? null,
-    expiresAt: raw.expiresAt ?? null,
-    expiresIn: raw.expiresIn ?? null,
-    obtainedAt: raw.obtainedAt ?? null,
-    refreshTokenExpiresAt: raw.refreshTokenExpiresAt ?? null,
-    account: raw.account ?? null,
   };
 }
 
@@ -150,7 +79,7 @@ function resolveRefresh(
     reportStrangers(resolver, here, scriptOnly, 'refresh.command');
     return oauth === undefined ? { kind: 'follow' } : resolveNative(resolver, [...here, 'oauth'], oauth, store);
   }
-  return resolveScript(resolver, here, { command, ...scriptOnly }, format);
+  return resolveScript(resolver, here, { command, ...scriptOnly }, store);
 }
 
 function resolveNative(
@@ -159,7 +88,7 @@ function resolveNative(
   raw: NonNullable<RawRefresh['oauth']>,
   store: StoreConfig,
 ): RefreshConfig {
-  if (!storeDefaults(store.format).writable) {
+  if (!isWritable(store)) {
     report(resolver, at, {
       expected: 'a store that freshd can write',
       seen: `the format ${store.format}`,
@@ -177,13 +106,14 @@ function resolveScript(
     command,
     ...scriptOnly
   }: Omit<RawRefresh, 'oauth' | 'follow' | 'command'> & { readonly command: readonly string[] },
-  format: StoreFormat,
+  store: StoreConfig,
 ): RefreshConfig {
+  const { format } = store;
   const environment = resolveEnvironment(resolver, [...here, 'environment'], scriptOnly.environment ?? {});
-  const isWritable = storeDefaults(format).writable;
-  if (!isWritable && scriptOnly.result !== undefined && scriptOnly.result !== 'store') {
+  const canWrite = isWritable(store);
+  if (!canWrite && scriptOnly.result !== undefined && scriptOnly.result !== 'store') {
     report(resolver, [...here, 'result'], {
-      expected: `"store" for the format ${format}`,
+      expected: `"store" for the format ${format}${'path' in store ? ' in the Keychain' : ''}`,
       seen: JSON.stringify(scriptOnly.result),
       remedy: 'only its own tool writes that store: let the script run the tool',
     });
@@ -192,7 +122,7 @@ function resolveScript(
     kind: 'command',
     argv: resolveArgv(resolver, command),
     cwd: resolver.directory,
-    result: scriptOnly.result ?? (isWritable ? 'stdout' : 'store'),
+    result: scriptOnly.result ?? (canWrite && storeDefaults(format).ownTool === null ? 'stdout' : 'store'),
     input: scriptOnly.input ?? 'none',
     environment,
   };

@@ -80,10 +80,10 @@ function methodOf(refresh: RefreshConfig | null): RefreshMethod {
 
 /**
  * Can the script make a first token out of nothing? A bare token (`gh auth token`) comes from a login that is kept elsewhere;
- * so does a response of a script that is given no stored token. Where freshd cannot write the store, the first one is not its to make.
+ * so does a response of a script that is given no stored token. Where only a tool's login begins the store, the first one is not ours to make.
  */
 function mintsWithoutGrant(refresh: RefreshConfig | null, format: StoreFormat): boolean {
-  if (refresh?.kind !== 'command' || !storeDefaults(format).writable) return false;
+  if (refresh?.kind !== 'command' || !storeDefaults(format).creatable) return false;
   return refresh.result === 'text' || (refresh.result === 'stdout' && refresh.input === 'none');
 }
 

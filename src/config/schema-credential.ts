@@ -6,80 +6,14 @@
 import * as z from 'zod';
 import { complain, describeSeen } from './complaint.ts';
 import { LIMIT_NAMES, LIMIT_TABLE, type LimitName, SETTING_TABLE } from './limits.ts';
-import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
+import { argv, choice, docs, flag, list, number, object, path, text } from './schema-kit.ts';
 import { oauthSchema } from './schema-oauth.ts';
+import { storeSchema, VARIABLE, variable } from './schema-store.ts';
 
 /** Every limit, optional: what `defaults` and each credential may set. */
 export const limitShape = Object.fromEntries(LIMIT_NAMES.map((name) => [name, number(LIMIT_TABLE[name])])) as {
   [K in LimitName]: z.ZodOptional<z.ZodNumber>;
 };
-
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const variable = (doc: string): z.ZodString =>
-  text({ expected: 'a variable name of letters, digits and _', pattern: VARIABLE, doc });
-
-const pointer = (doc: string): z.ZodString =>
-  text({ expected: 'a JSON pointer such as "/tokens/access_token"', pattern: /^\/(?:[^~]|~[01])*$/, doc });
-
-const storePath = (): z.ZodString => path({ doc: 'The file.' });
-const format = <const F extends string>(name: F, doc: string) => choice([name], { doc });
-
-const pointers = object(
-  {
-    accessToken: pointer('The access token.'),
-    refreshToken: pointer('The refresh token.').optional(),
-    tokenType: pointer('The token type; `Bearer` where there is none.').optional(),
-    expiresAt: pointer('When it expires: seconds or milliseconds since 1970, or ISO 8601.').optional(),
-    expiresIn: pointer(
-      'Its life in seconds, counted from `obtainedAt` or else the time the file was written.',
-    ).optional(),
-    obtainedAt: pointer('When it was obtained.').optional(),
-    refreshTokenExpiresAt: pointer('When the refresh token expires.').optional(),
-    account: pointer('Whose grant it is; a store that suddenly belongs to another account is not adopted.').optional(),
-  },
-  { doc: 'Where the values stand, as JSON pointers (RFC 6901).' },
-);
-
-const storeSchema = oneOf(
-  'format',
-  [
-    object(
-      { format: format('token-response', 'freshd keeps the token response itself.'), path: storePath() },
-      { doc: 'A token response (RFC 6749 5.1) plus `obtained_at`.' },
-    ),
-    object(
-      {
-        format: format('claude-code', 'The credential file of Claude Code; read only.'),
-        path: path({
-          doc: 'The file.',
-          fallback: '`~/.claude/.credentials.json`, or `.credentials.json` in `$CLAUDE_CONFIG_DIR`',
-        }).optional(),
-      },
-      { doc: 'The login of Claude Code, which its own program refreshes.' },
-    ),
-    object(
-      { format: format('json', 'Any JSON file.'), path: storePath(), pointers },
-      { doc: 'A JSON file of any shape.' },
-    ),
-    object(
-      {
-        format: format('env', 'Any `.env` file.'),
-        path: storePath(),
-        variable: variable('The variable that holds the token.'),
-        expiresAtVariable: variable('A variable that holds its expiry.').optional(),
-      },
-      { doc: 'One variable of a `.env` file.' },
-    ),
-    object(
-      { format: format('text', 'The whole file is the token.'), path: storePath() },
-      { doc: 'A file that holds only the token; if that is a JWT, its `exp` counts.' },
-    ),
-  ],
-  {
-    values: ['token-response', 'claude-code', 'json', 'env', 'text'],
-    doc: 'Where the credential lies on disk. One of `store` and `static` is needed.',
-  },
-);
 
 const environmentError = (issue: z.core.$ZodRawIssue): string =>
   issue.code === 'invalid_key'
@@ -125,7 +59,7 @@ const refreshSchema = object(
     follow: followSchema.optional(),
     result: choice(['stdout', 'text', 'store'], {
       doc: 'Where the new token is: a token response on stdout, the bare token on stdout, or the store, which the script itself changed.',
-      fallback: '`"stdout"`; `"store"` for a store that freshd does not write',
+      fallback: '`"stdout"`; `"store"` for a store whose own tool refreshes it, or that freshd does not write',
     }).optional(),
     input: choice(['none', 'token'], {
       doc: '`"token"`: the stored token response comes to the script on stdin as JSON.',
@@ -192,8 +126,8 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
       }),
       entry: text({
         expected: 'the name of a member',
-        doc: 'The member of the store that is this credential, where one file of the format `token-response` holds several.',
-        fallback: 'the whole file',
+        doc: 'Which login of the store this credential is, where one file holds several: a member (`token-response`), a provider (`opencode`, `hermes`), a profile (`openclaw`), a login (`grok`).',
+        fallback: 'the whole file, or the only login in it',
       }).optional(),
       tokenFile: flag({
         doc: 'Keep the bare token in `<runtime directory>/tokens/<name>`, readable by this user only.',

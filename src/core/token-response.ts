@@ -113,7 +113,8 @@ export function mergeResponse(previous: TokenSet | null, next: TokenSet): TokenS
     ...next,
     refreshToken: next.refreshToken ?? previous.refreshToken,
     refreshTokenExpiresAt: next.refreshTokenExpiresAt ?? (keepsRefreshToken ? previous.refreshTokenExpiresAt : null),
-    account: next.account ?? previous.account,
+    // A refresh does not change whose grant it is; but an answer may name the account in other words than the store.
+    account: previous.account ?? next.account,
   };
 }
 

@@ -48,7 +48,8 @@ export async function prepareAttempt(
   const obstacle = (await refresh?.obstacle()) ?? null;
   if (obstacle !== null) return failedWith(attempt, obstacle);
 
-  const unlock = await store.lock(tools.lockLimitMs);
+  const purpose = credential.policy.method === 'script' ? 'script' : 'write';
+  const unlock = await store.lock(tools.lockLimitMs, purpose);
   if (open.closed) {
     await unlock();
     return failedWith(attempt, unsent('store_busy', 'the attempt was given up while it waited for the lock'));
@@ -91,7 +92,7 @@ export async function commitAnswer(
   };
   // Our own answer counts as expected: a write that was given up as hung may have gone through after all.
   const isExpected = (found: StoreReading) => [expected, ours].includes(fingerprintOf(found));
-  const unlock = tools.isLocked ? null : await store.lock(tools.lockLimitMs);
+  const unlock = tools.isLocked ? null : await store.lock(tools.lockLimitMs, 'write');
   try {
     const { committed, found } = await store.write(answer.response, isExpected);
     if (committed) return { type: 'persist_succeeded', attempt, fingerprint: fingerprintOf(found) ?? ours };

@@ -15,6 +15,7 @@ import { createLog, type Log } from '../adapters/log.ts';
 import { createMemory } from '../adapters/memory-file.ts';
 import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
+import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
 import { startApiServer } from '../api/server.ts';
@@ -77,8 +78,9 @@ async function serve(
     const fingerprint = await loadFingerprinter(config.stateDirectory);
     const spoolDirectory = join(config.stateDirectory, 'spool');
     const { env: environment, platform } = capture;
-    const siteOf = (present: Config): Site =>
-      createSite({ config: present, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory });
+    const watches = createDirectoryWatches();
+    const common = { environment, platform, fingerprint, clock: systemClock, log, spoolDirectory, watches };
+    const siteOf = (config: Config): Site => createSite({ config, ...common });
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
     const daemon = await assemble(config, { siteOf, load, log });
     end.control(daemon);

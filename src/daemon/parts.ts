@@ -3,7 +3,7 @@
  *
  * Rule: beside main.ts the only file of the daemon that knows adapters; it chooses and connects, and decides nothing else.
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createCommandSink } from '../adapters/alert/command.ts';
 import { createDesktopSink } from '../adapters/alert/desktop.ts';
 import { createLogSink } from '../adapters/alert/log.ts';
@@ -16,6 +16,7 @@ import { createTokenFilePublisher } from '../adapters/publish/token-file.ts';
 import { createCommandRefresh } from '../adapters/refresh/command.ts';
 import { childEnvironment } from '../adapters/refresh/environment.ts';
 import { createOauthRefresh } from '../adapters/refresh/oauth.ts';
+import type { DirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { createStore } from '../adapters/stores/registry.ts';
 import type { Config, CredentialConfig, OauthConfig, PublishConfig, SinkConfig } from '../config/config.ts';
 import { storeDefaults } from '../core/store-format.ts';
@@ -36,6 +37,8 @@ export interface Site {
   readonly log: LogPort;
   /** Output of the runs under way. */
   readonly spoolDirectory: string;
+  /** One for all configurations; absent where nothing is watched. */
+  readonly watches?: DirectoryWatches;
 }
 
 /** A site for one configuration. */
@@ -47,12 +50,7 @@ export function createSite(place: Omit<Site, 'childEnvironment'>): Site {
 /** @throws PortError when the configuration names what cannot be built */
 export function buildCredential(credential: CredentialConfig, site: Site): ManagedCredential {
   const reading = { expires: credential.expires, expiresInDefaultMs: credential.expiresInDefaultMs };
-  const lockDirectory = join(site.config.runtimeDirectory, 'locks');
-  const now = () => site.clock.now().wallMs;
-  const store =
-    credential.store.format === 'static'
-      ? createStore(credential.store)
-      : createStore({ ...credential.store, ...reading, lockDirectory, now });
+  const store = buildStore(credential, reading, site);
   const parts = {
     store,
     refresh: buildRefresh(credential, site),
@@ -60,6 +58,21 @@ export function buildCredential(credential: CredentialConfig, site: Site): Manag
     remedy: remedyOf(credential, store),
   };
   return { name: credential.name, policy: credential.policy, parts, reading };
+}
+
+function buildStore({ name, store }: CredentialConfig, reading: ManagedCredential['reading'], site: Site): StorePort {
+  const { clock, config, log, childEnvironment: environment } = site;
+  const now = () => clock.now().wallMs;
+  if (store.format === 'static') return createStore(store);
+  if (store.format === 'command') return createStore({ ...store, ...reading, environment, now });
+  if (store.path === null) {
+    return createStore({ format: 'claude-code-keychain', cwd: config.directory, environment, ...reading, now });
+  }
+  const place = { path: store.path, lockDirectory: join(config.runtimeDirectory, 'locks'), watches: site.watches };
+  if (store.format !== 'claude-code') return createStore({ ...store, ...reading, ...place, now });
+  const monotonicMs = () => clock.now().monotonicMs;
+  const onTakenOver = (path: string) => log.write('warn', 'tool_lock_taken_over', { credential: name, path });
+  return createStore({ format: store.format, ...reading, ...place, now, monotonicMs, onTakenOver });
 }
 
 /** Stands in for a credential whose parts could not be built: it is broken, says why, and harms nobody else (row D1). */
@@ -196,6 +209,7 @@ function remedyOf({ name, store, refresh }: CredentialConfig, { path }: StorePor
   if (refresh?.kind === 'oauth' && canLogIn(refresh)) return `freshd login ${name}`;
   const { loginRemedy } = storeDefaults(store.format);
   if (loginRemedy !== null) return loginRemedy;
+  if (store.format === 'command') return `make the command ${basename(store.argv[0])} print a working token`;
   if (path === null) return `give credentials.${name}.static a working value, then restart freshd`;
   return `log in again, so that ${path} holds a new token; freshd notices by itself`;
 }

@@ -48,9 +48,24 @@ export interface StorePort {
     response: TokenResponse,
     stillExpected: (found: StoreReading) => boolean,
   ): Promise<{ readonly committed: boolean; readonly found: StoreReading }>;
-  /** freshd's own lock for this store, for the time of one attempt. @throws PortError `store_busy` after `timeoutMs` */
-  lock(timeoutMs: number): Promise<Release>;
+  /**
+   * freshd's own lock for this store, for the time of one attempt.
+   * @param purpose whether the locks of the tool that owns the store are taken too
+   * @throws PortError `store_busy` after `timeoutMs`; what else keeps a lock from excluding others
+   */
+  lock(timeoutMs: number, purpose: LockPurpose): Promise<Release>;
+  /**
+   * Calls back soon after the store may have changed, as far as the system tells; the regular check stays needed.
+   * @returns how to stop it
+   */
+  watch?(onChange: () => void): () => void;
 }
+
+/**
+ * `script`: the tool that owns the store is made to refresh, and needs its own locks free. `write`: freshd sends the refresh
+ * token or writes the store itself, and holds them.
+ */
+export type LockPurpose = 'script' | 'write';
 
 export type Release = () => Promise<void>;
 

@@ -48,7 +48,7 @@ describe('what a person reads when a configuration is wrong', () => {
     [
       'an unknown store format comes with the known ones',
       mailWith({ store: { format: 'token-respnse', path: 'x' } }),
-      'credentials.mail.store.format: expected one of "token-response", "claude-code", "json", "env", "text", got "token-respnse"; did you mean "token-response"?',
+      'credentials.mail.store.format: expected one of "token-response", "claude-code", "codex", "gemini", "opencode", "openclaw", "hermes", "grok", "google-adc", "json", "env", "text", "command", got "token-respnse"; did you mean "token-response"?',
     ],
     [
       'a missing key is asked for',
@@ -92,8 +92,12 @@ describe('what a person reads when a configuration is wrong', () => {
     ],
     [
       'freshd does not write a store that belongs to another tool',
-      { credentials: { c: { store: { format: 'claude-code' }, refresh: { command: ['claude'], result: 'text' } } } },
-      'credentials.c.refresh.result: expected "store" for the format claude-code, got "text"; only its own tool writes that store: let the script run the tool',
+      {
+        credentials: {
+          c: { store: { format: 'command', command: ['gh'] }, refresh: { command: ['gh'], result: 'text' } },
+        },
+      },
+      'credentials.c.refresh.result: expected "store" for the format command, got "text"; only its own tool writes that store: let the script run the tool',
     ],
     [
       'an alert URL must be https',

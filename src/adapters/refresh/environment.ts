@@ -43,6 +43,7 @@ const ALLOWED_NAMES: ReadonlySet<string> = new Set([
   ...['GIT_SSL_CAINFO', 'AWS_CA_BUNDLE'],
   // Where the tools keep their own state. Their variables for tokens and keys are left out on purpose.
   ...['CLAUDE_CONFIG_DIR', 'CODEX_HOME', 'GEMINI_CLI_HOME', 'CLOUDSDK_CONFIG', 'CLOUDSDK_ACTIVE_CONFIG_NAME'],
+  ...['OPENCLAW_STATE_DIR', 'HERMES_HOME'],
   ...['GH_CONFIG_DIR', 'GH_HOST'],
   // The desktop's keyring, where some tools keep their grant.
   'DBUS_SESSION_BUS_ADDRESS',

@@ -1,31 +1,41 @@
 /**
- * The credential file of Claude Code: `claudeAiOauth` in `.credentials.json`. Not an official contract; read tolerantly.
+ * The login of Claude Code: `claudeAiOauth` in `.credentials.json`, or in the Keychain. Not an official contract; read tolerantly.
  *
- * Rule: read only. Its tool guards the file with two locks of its own, and whoever writes without them can undo a rotation.
+ * Rule: `scopes` and everything else beside the tokens stays: without it the tool asks for a new login. Whoever writes holds
+ * the tool's two locks, or can undo a rotation.
  */
-import { brokenReading, isJsonObject, parseJson } from './json-document.ts';
-import { type LifeOptions, type ReadOnlyCodec, readStored } from './store-codec.ts';
+import { isJsonObject } from './json-document.ts';
+import { createPlacedCodec, type Places } from './json-places.ts';
+import type { LifeOptions, StoreCodec } from './store-codec.ts';
 
-export function createClaudeCodeCodec(life: LifeOptions): ReadOnlyCodec {
-  return {
-    read: (text, modifiedAt) => {
-      const parsed = parseJson(text);
-      if ('broken' in parsed) return parsed.broken;
-      if (!isJsonObject(parsed.value)) return brokenReading('expected a JSON object');
-      const login = parsed.value.claudeAiOauth;
-      // The same file also keeps the grants of tools that Claude Code talks to.
-      if (login === undefined || login === null)
-        return { kind: 'missing', detail: 'it holds no login (claudeAiOauth)' };
-      if (!isJsonObject(login)) return brokenReading('expected an object in claudeAiOauth');
-      const members = {
-        access_token: login.accessToken,
-        refresh_token: login.refreshToken,
-        expires_at: login.expiresAt,
-        refresh_token_expires_at: login.refreshTokenExpiresAt,
-      };
-      return readStored(members, modifiedAt, life);
+export function createClaudeCodeCodec(life: LifeOptions): StoreCodec {
+  return createPlacedCodec(
+    {
+      locate: (root) => {
+        if (!isJsonObject(root)) return { kind: 'broken', detail: 'expected a JSON object' };
+        const login = root.claudeAiOauth;
+        // The same file also keeps the grants of tools that Claude Code talks to.
+        if (login === undefined || login === null) {
+          return { kind: 'missing', detail: 'it holds no login (claudeAiOauth)' };
+        }
+        if (!isJsonObject(login)) return { kind: 'broken', detail: 'expected an object in claudeAiOauth' };
+        return { kind: 'places', places: 'refreshTokenExpiresAt' in login ? PLACES_WITH_END : PLACES };
+      },
+      whenNew: null,
+      needsExpiry: true,
     },
-    readOnlyReason:
-      'a claude-code store is only read: writing it needs the two locks of Claude Code, which come with the direct refresh',
-  };
+    life,
+  );
 }
+
+const PLACES: Places = {
+  access_token: ['claudeAiOauth', 'accessToken'],
+  refresh_token: ['claudeAiOauth', 'refreshToken'],
+  expires_at: ['claudeAiOauth', 'expiresAt'],
+};
+
+/** Only some versions write it; where it is, it must not outlive its refresh token. */
+const PLACES_WITH_END: Places = {
+  ...PLACES,
+  refresh_token_expires_at: ['claudeAiOauth', 'refreshTokenExpiresAt'],
+};

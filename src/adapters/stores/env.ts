@@ -6,14 +6,14 @@
 import { parse } from 'dotenv';
 import { writeMomentLike } from '../../core/moment.ts';
 import { editEnv } from '../publish/env-text.ts';
-import { type LifeOptions, readAnswer, readStored, type WritableCodec } from './store-codec.ts';
+import { type LifeOptions, readAnswer, readStored, type StoreCodec } from './store-codec.ts';
 
 export interface EnvFormat extends LifeOptions {
   readonly variable: string;
   readonly expiresAtVariable: string | null;
 }
 
-export function createEnvCodec({ variable, expiresAtVariable, ...life }: EnvFormat): WritableCodec {
+export function createEnvCodec({ variable, expiresAtVariable, ...life }: EnvFormat): StoreCodec {
   return {
     read: (text, modifiedAt) => {
       const values = parse(text);

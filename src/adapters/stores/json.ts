@@ -1,13 +1,11 @@
 /**
  * JSON files of any shape: JSON pointers from the configuration say where the values stand.
  *
- * Rule: only what a pointer names is read or changed; a refresh token without a pointer is not kept, for nobody asked for it.
+ * Rule: a refresh token without a pointer is not kept, for nobody asked for it.
  */
-import { writeMomentLike } from '../../core/moment.ts';
-import type { EpochMs, TokenSet } from '../../core/token.ts';
-import { brokenReading, isJsonObject, parseJson, parsePointer, valueAt } from './json-document.ts';
-import { editJson, type JsonEdit } from './json-edit.ts';
-import { type LifeOptions, readAnswer, readStored, type WritableCodec } from './store-codec.ts';
+import { isJsonObject, parsePointer, valueAt } from './json-document.ts';
+import { createPlacedCodec, type Path, type Places } from './json-places.ts';
+import type { LifeOptions, StoreCodec } from './store-codec.ts';
 
 /** JSON pointers (RFC 6901); null: the file has no such value. */
 export interface JsonPointers {
@@ -22,96 +20,39 @@ export interface JsonPointers {
 }
 
 /** @throws PortError `invalid_pointer` */
-export function createJsonCodec({
-  pointers,
-  ...life
-}: LifeOptions & { readonly pointers: JsonPointers }): WritableCodec {
-  const places = placesOf(pointers);
-  return {
-    read: (text, modifiedAt) => {
-      const parsed = parseJson(text);
-      if ('broken' in parsed) return parsed.broken;
-      if (!isJsonObject(parsed.value) && !Array.isArray(parsed.value)) {
-        return brokenReading('expected a JSON object, found a bare value');
-      }
-      const members = Object.fromEntries(
-        Object.entries(places).map(([name, path]) => [name, path === null ? undefined : valueAt(parsed.value, path)]),
-      );
-      const parent = valueAt(parsed.value, places.access_token.slice(0, -1));
-      if (parent === undefined && members.refresh_token === undefined) {
+export function createJsonCodec({ pointers, ...life }: LifeOptions & { readonly pointers: JsonPointers }): StoreCodec {
+  const access = parsePointer(pointers.accessToken);
+  const places = placesOf(pointers, access);
+  return createPlacedCodec(
+    {
+      locate: (root) => {
+        if (!isJsonObject(root) && !Array.isArray(root)) {
+          return { kind: 'broken', detail: 'expected a JSON object, found a bare value' };
+        }
+        const refresh = places.refresh_token === undefined ? undefined : valueAt(root, places.refresh_token);
+        const hasPlace = valueAt(root, access.slice(0, -1)) !== undefined || refresh !== undefined;
+        if (hasPlace) return { kind: 'places', places };
         return { kind: 'missing', detail: `there is nothing at ${pointers.accessToken}` };
-      }
-      return readStored(members, modifiedAt, life);
+      },
+      whenNew: places,
+      needsExpiry: false,
     },
-    merge: (text, response, receivedAt) => {
-      const next = readAnswer(response, receivedAt, life);
-      const root: unknown = text === null || text.trim() === '' ? {} : JSON.parse(text);
-      const edits = editsFor(next, { places, root, receivedAt });
-      const edited = editJson(text === null || text.trim() === '' ? '{}' : text, edits);
-      return text === null ? `${JSON.stringify(JSON.parse(edited), null, 2)}\n` : edited;
-    },
+    life,
+  );
+}
+
+function placesOf(pointers: JsonPointers, access: Path): Places {
+  const others = {
+    refresh_token: pointers.refreshToken,
+    token_type: pointers.tokenType,
+    expires_at: pointers.expiresAt,
+    expires_in: pointers.expiresIn,
+    obtained_at: pointers.obtainedAt,
+    refresh_token_expires_at: pointers.refreshTokenExpiresAt,
+    account_id: pointers.account,
   };
-}
-
-type Path = readonly string[];
-interface Places extends Readonly<Record<string, Path | null>> {
-  readonly access_token: Path;
-}
-
-/** Pointers under the names that a token response has for the same things. */
-function placesOf(pointers: JsonPointers): Places {
-  const path = (pointer: string | null): Path | null => (pointer === null ? null : parsePointer(pointer));
-  return {
-    access_token: parsePointer(pointers.accessToken),
-    refresh_token: path(pointers.refreshToken),
-    token_type: path(pointers.tokenType),
-    expires_at: path(pointers.expiresAt),
-    expires_in: path(pointers.expiresIn),
-    obtained_at: path(pointers.obtainedAt),
-    refresh_token_expires_at: path(pointers.refreshTokenExpiresAt),
-    account_id: path(pointers.account),
-  };
-}
-
-interface Target {
-  readonly places: Places;
-  readonly root: unknown;
-  readonly receivedAt: EpochMs;
-}
-
-/** The account is left alone: it says whose file it is, and an answer does not change that. */
-function editsFor(next: TokenSet, { places, root, receivedAt }: Target): JsonEdit[] {
-  const edits: JsonEdit[] = [];
-  const set = (name: string, value: (found: unknown) => unknown): void => {
-    const path = places[name];
-    if (path != null) edits.push({ path, value: value(valueAt(root, path)) });
-  };
-  const momentLike = (moment: EpochMs | null) => (found: unknown) =>
-    // What timed the former token must not time this one.
-    moment === null ? undefined : writeMomentLike(found, moment);
-
-  if (next.refreshToken !== null) {
-    set('refresh_token', () => next.refreshToken);
-    set('refresh_token_expires_at', momentLike(next.refreshTokenExpiresAt));
-  }
-  if (next.accessToken === null) return edits;
-  const obtainedAt = next.obtainedAt ?? receivedAt;
-  const expiresAt = next.expiry.kind === 'known' ? next.expiry.expiresAt : null;
-  set('access_token', () => next.accessToken);
-  set('token_type', (found) => (isSameType(found, next.tokenType) ? found : next.tokenType));
-  set('expires_at', momentLike(expiresAt));
-  set('obtained_at', momentLike(obtainedAt));
-  set('expires_in', (found) => {
-    if (expiresAt === null) return undefined;
-    // Without an `obtained_at` it counts from the time of the file, which is now.
-    const from = places.obtained_at === null ? receivedAt : obtainedAt;
-    const seconds = Math.max(0, Math.floor((expiresAt - from) / 1000));
-    return typeof found === 'string' ? String(seconds) : seconds;
-  });
-  return edits;
-}
-
-/** A tool that spells it `bearer` keeps its spelling. */
-function isSameType(found: unknown, type: string): boolean {
-  return typeof found === 'string' && found.toLowerCase() === type.toLowerCase();
+  const present = Object.entries(others).flatMap(([name, pointer]) =>
+    pointer === null ? [] : [[name, parsePointer(pointer)] as const],
+  );
+  return { access_token: access, ...Object.fromEntries(present) };
 }

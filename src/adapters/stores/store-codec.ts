@@ -7,18 +7,9 @@ import type { EpochMs, TokenResponse } from '../../core/token.ts';
 import { type ExpiresRule, readTokenResponse } from '../../core/token-response.ts';
 import { PortError, type StoreReading } from '../../daemon/ports.ts';
 
-export type StoreCodec = ReadOnlyCodec | WritableCodec;
-
-interface Readable {
+export interface StoreCodec {
   /** `modifiedAt`, the time of the file, dates what is relative and has no date of its own. */
   read(text: string, modifiedAt: EpochMs): StoreReading;
-}
-
-export interface ReadOnlyCodec extends Readable {
-  readonly readOnlyReason: string;
-}
-
-export interface WritableCodec extends Readable {
   /**
    * Changes only what belongs to the credential.
    * @param text null: there is no file yet

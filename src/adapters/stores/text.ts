@@ -3,9 +3,9 @@
  *
  * Rule: spaces and line ends around the token are the file's, not the token's.
  */
-import { type LifeOptions, readAnswer, readStored, type WritableCodec } from './store-codec.ts';
+import { type LifeOptions, readAnswer, readStored, type StoreCodec } from './store-codec.ts';
 
-export function createTextCodec(life: LifeOptions): WritableCodec {
+export function createTextCodec(life: LifeOptions): StoreCodec {
   return {
     read: (text, modifiedAt) => readStored({ access_token: text.trim() }, modifiedAt, life),
     merge: (text, response, receivedAt) => {

@@ -8,14 +8,14 @@ import type { EpochMs, TokenResponse } from '../../core/token.ts';
 import { dateResponse, mergeResponse } from '../../core/token-response.ts';
 import { brokenReading, isJsonObject, parseJson, valueAt } from './json-document.ts';
 import { editJson, type JsonEdit } from './json-edit.ts';
-import { type LifeOptions, readAnswer, readStored, type WritableCodec } from './store-codec.ts';
+import { type LifeOptions, readAnswer, readStored, type StoreCodec } from './store-codec.ts';
 
 export interface TokenResponseFormat extends LifeOptions {
   /** The member of the file that holds this credential; null: the file is the response itself. */
   readonly entry: string | null;
 }
 
-export function createTokenResponseCodec({ entry, ...life }: TokenResponseFormat): WritableCodec {
+export function createTokenResponseCodec({ entry, ...life }: TokenResponseFormat): StoreCodec {
   const path = entry === null ? [] : [entry];
 
   function read(text: string, modifiedAt: EpochMs) {

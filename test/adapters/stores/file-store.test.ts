@@ -221,12 +221,15 @@ describe('the lock', () => {
     const link = join(directory, 'link');
     await symlink(path, link);
     const other = open({ path: link, lockDirectory });
-    const release = await store.lock(0);
-    await expect(other.lock(0)).rejects.toMatchObject({ code: 'store_busy', message: expect.stringContaining(link) });
+    const release = await store.lock(0, 'write');
+    await expect(other.lock(0, 'write')).rejects.toMatchObject({
+      code: 'store_busy',
+      message: expect.stringContaining(link),
+    });
     // Whoever holds it may write.
     expect((await store.write({ access_token: 'at-2' }, always)).committed).toBe(true);
     const write = other.write({ access_token: 'at-3' }, always);
-    const next = open({ path, lockDirectory }).lock(10_000);
+    const next = open({ path, lockDirectory }).lock(10_000, 'write');
     await release();
     await release();
     const [{ committed }] = await Promise.all([write, next.then((free) => free())]);
@@ -237,15 +240,15 @@ describe('the lock', () => {
 
   it('can be taken before the file is there', async () => {
     const { store, path, lockDirectory } = await storeWith(null);
-    const release = await store.lock(0);
-    await expect(open({ path, lockDirectory }).lock(0)).rejects.toMatchObject({ code: 'store_busy' });
+    const release = await store.lock(0, 'write');
+    await expect(open({ path, lockDirectory }).lock(0, 'write')).rejects.toMatchObject({ code: 'store_busy' });
     await store.write({ access_token: 'at' }, always);
     await release();
-    await (await open({ path, lockDirectory }).lock(0))();
+    await (await open({ path, lockDirectory }).lock(0, 'write'))();
   });
 });
 
-type Some = Omit<Parameters<typeof storeIn<'token-response'>>[1], 'entry'>;
+type Some = Omit<Parameters<typeof storeIn>[1], 'entry'>;
 const open = (some: Some) => storeIn('token-response', { entry: null, ...some });
 
 async function storeWith(content: string | Buffer | null) {

@@ -57,11 +57,28 @@ describe('a claude-code store', () => {
     expect(await (await claude({ claudeAiOauth: {} })).read()).toMatchObject({ kind: 'broken' });
   });
 
-  it('is never written, and says why', async () => {
-    const store = await claude({ claudeAiOauth: login });
-    const write = store.write({ access_token: 'new' }, always);
-    await expect(write).rejects.toMatchObject({ code: 'store_read_only', message: expect.stringContaining('locks') });
-    expect(tokensOf(await store.read()).accessToken).toBe('sk-ant-oat01-x');
+  it('A14: is written with its scopes and everything else as it was', async () => {
+    const { path, lockDirectory } = await fileWith(JSON.stringify({ claudeAiOauth: login, mcpOAuth: { x: 1 } }));
+    const store = storeIn('claude-code', { path, lockDirectory });
+    const answer = {
+      access_token: 'at-2',
+      refresh_token: 'rt-2',
+      expires_in: 28_800,
+      scope: 'other',
+      obtained_at: NOW,
+    };
+    expect((await store.write(answer, always)).committed).toBe(true);
+    const { refreshTokenExpiresAt: _, ...rest } = login;
+    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
+      // The end of the former refresh token is not that of the new one.
+      claudeAiOauth: { ...rest, accessToken: 'at-2', refreshToken: 'rt-2', expiresAt: NOW + 8 * HOUR_MS },
+      mcpOAuth: { x: 1 },
+    });
+  });
+
+  it('is not begun by freshd: a login of the tool holds more than tokens', async () => {
+    const store = await claude({ mcpOAuth: {} });
+    await expect(store.write({ access_token: 'new' }, always)).rejects.toMatchObject({ code: 'login_missing' });
   });
 
   async function claude(content: object): Promise<StorePort> {
@@ -245,7 +262,7 @@ describe('a static value', () => {
     expect(await store.readIfChanged()).toEqual({ kind: 'unchanged' });
     expect(tokensOf(await store.read()).accessToken).toBe('sk-key');
     await expect(store.write({ access_token: 'x' }, always)).rejects.toMatchObject({ code: 'store_read_only' });
-    await (await store.lock(0))();
+    await (await store.lock(0, 'write'))();
   });
 });
 

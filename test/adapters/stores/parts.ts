@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import type { DirectoryWatches } from '../../../src/adapters/stores/directory-watch.ts';
+import type { JsonPointers } from '../../../src/adapters/stores/json.ts';
 import { createStore, type StoreOptions } from '../../../src/adapters/stores/registry.ts';
 import { type EpochMs, epochMs, type TokenSet } from '../../../src/core/token.ts';
 import type { ExpiresRule } from '../../../src/core/token-response.ts';
@@ -22,17 +24,24 @@ afterAll(async () => {
   for (const directory of directories) await rm(directory, { recursive: true, force: true });
 });
 
-type InFile<F extends StoreOptions['format']> = Omit<
-  Extract<StoreOptions, { format: F }>,
-  keyof typeof COMMON | 'format'
->;
+/** What some formats want beside the file. */
+interface Particulars {
+  readonly entry?: string | null;
+  readonly pointers?: JsonPointers;
+  readonly variable?: string;
+  readonly expiresAtVariable?: string | null;
+  readonly watches?: DirectoryWatches;
+  readonly monotonicMs?: () => number;
+  readonly onTakenOver?: (path: string) => void;
+  readonly pollMs?: number;
+}
 
 /** A store in a file, which is looked at again after milliseconds instead of seconds. */
-export function storeIn<F extends 'token-response' | 'claude-code' | 'json' | 'env' | 'text'>(
-  format: F,
-  options: InFile<F> & { path: string; lockDirectory: string } & Partial<typeof COMMON>,
+export function storeIn(
+  format: StoreOptions['format'],
+  options: { path: string; lockDirectory: string } & Particulars & Partial<typeof COMMON>,
 ): StorePort {
-  return createStore({ ...COMMON, format, ...options } as unknown as StoreOptions);
+  return createStore({ ...COMMON, ...CLAUDE_ONLY, format, ...options } as StoreOptions);
 }
 
 const COMMON = {
@@ -41,6 +50,8 @@ const COMMON = {
   expires: { kind: 'as_stated' } as ExpiresRule,
   patience: { settledMs: 5, everyMs: 5, forMs: 100 },
 };
+
+const CLAUDE_ONLY = { monotonicMs: () => performance.now(), onTakenOver: () => undefined, pollMs: 1 };
 
 export function tokensOf(reading: StoreReading | { readonly kind: 'unchanged' }): TokenSet {
   if (reading.kind === 'tokens') return reading.tokens;

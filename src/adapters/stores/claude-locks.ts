@@ -1,0 +1,60 @@
+/**
+ * Where Claude Code's two locks lie: one in the folder of its credentials, one beside that folder.
+ *
+ * Rule: a lock that the tool cannot see excludes nobody, so freshd writes only where both are on the store's own mount.
+ */
+import { constants } from 'node:fs';
+import { access, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { PortError } from '../../daemon/ports.ts';
+import { portErrorFrom } from '../port-error.ts';
+import type { ToolLocksOptions } from './tool-locks.ts';
+
+/** @param path of its credentials, as configured */
+export function claudeLockPlaces(path: string): ToolLocksOptions['places'] {
+  return async (use) => {
+    const folder = dirname(path);
+    try {
+      const real = await realpath(folder);
+      if (use === 'take') await refuseUnlessShared(real, path);
+      return [join(folder, '.oauth_refresh.lock'), `${real}.lock`];
+    } catch (error) {
+      if (error instanceof PortError) throw error;
+      throw portErrorFrom(error, { path: folder, doing: 'lock' });
+    }
+  };
+}
+
+async function refuseUnlessShared(folder: string, path: string): Promise<void> {
+  const beside = dirname(folder);
+  const [inside, outside] = await Promise.all([stat(folder), stat(beside)]);
+  if (inside.dev !== outside.dev) throw unusable(`${folder} is mounted by itself`);
+  // A folder of the same file system can be mounted too, and a single file.
+  const mounts = await mountPoints();
+  const mounted = [folder, path].find((place) => mounts.has(place));
+  if (mounted !== undefined) throw unusable(`${mounted} is mounted by itself`);
+  for (const place of [folder, beside]) {
+    await access(place, constants.W_OK).catch((error: unknown) => {
+      throw unusable(`${place} cannot be written`, error);
+    });
+  }
+}
+
+async function mountPoints(): Promise<ReadonlySet<string>> {
+  // Only Linux has it; elsewhere the comparison of devices has to do.
+  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  const points = text.split('\n').map((line) => line.split(' ')[4] ?? '');
+  return new Set(
+    points.map((point) => point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))),
+  );
+}
+
+function unusable(seen: string, cause?: unknown): PortError {
+  const remedy =
+    'run freshd where Claude Code runs, or let the tool refresh itself: a refresh script with "result": "store"';
+  return new PortError(`the locks of Claude Code would exclude nobody: ${seen}; ${remedy}`, {
+    code: 'lock_place_unusable',
+    remedy,
+    cause,
+  });
+}

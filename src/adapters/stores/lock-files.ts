@@ -1,0 +1,155 @@
+/**
+ * Single lock directories by proper-lockfile: taken, kept alive, given back; only ever what is still ours.
+ *
+ * Rule: a lock that is there is held. proper-lockfile would remove one that looks old by the wall clock, so it is told of
+ * the collision before it can look; and it is never let remove a directory that somebody else has made anew.
+ */
+import fs, { type BigIntStats, type TimeLike } from 'node:fs';
+import { rmdir, stat } from 'node:fs/promises';
+import { PortError } from '../../daemon/ports.ts';
+import { errnoOf, portErrorFrom } from '../port-error.ts';
+
+export interface LockFiles {
+  /** @returns false when somebody holds it. @throws PortError */
+  take(path: string): Promise<boolean>;
+  isOurs(path: string): Promise<boolean>;
+  /** Harmless when it is ours no more. */
+  release(path: string): Promise<void>;
+  /** Changes with each heartbeat of its holder; null: there is no such lock. @throws PortError */
+  signatureOf(path: string): Promise<string | null>;
+  /** Removes an orphan, if it is still the one with that signature. @throws PortError */
+  remove(path: string, signature: string): Promise<boolean>;
+}
+
+interface OurLock {
+  readonly inode: bigint;
+  /** Our last heartbeat and the one before, in ms: one of them is on disk while the newer one is being written. */
+  readonly beats: number[];
+  readonly release: () => Promise<void>;
+}
+
+export function createLockFiles(): LockFiles {
+  const ours = new Map<string, OurLock>();
+  const isOurs = async (path: string): Promise<boolean> => isSame(ours.get(path), await statOrNull(path));
+  const lockFs = createLockFs({
+    onBeat: (path, beat) => noteBeat(ours.get(path), beat),
+    isOurs,
+    isOursNow: (path) => isSame(ours.get(path), fs.statSync(path, { bigint: true, throwIfNoEntry: false }) ?? null),
+  });
+
+  return {
+    isOurs,
+    signatureOf: async (path) => signatureOf(await statOrNull(path)),
+    take: async (path) => {
+      // Only who needs it pays for it: it watches the process's signals to remove its locks at exit.
+      const { default: lockfile } = await import('proper-lockfile');
+      try {
+        const onCompromised = () => ours.delete(path);
+        const settings = { stale: STALE_MS, update: UPDATE_MS, realpath: false, lockfilePath: path, fs: lockFs };
+        const release = await lockfile.lock(path, { ...settings, onCompromised });
+        const found = await statOrNull(path);
+        if (found === null) return false;
+        ours.set(path, { inode: found.ino, beats: [Number(found.mtimeMs)], release });
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === HELD) return false;
+        throw lockTrouble(error, path);
+      }
+    },
+    release: async (path) => {
+      const lock = ours.get(path);
+      try {
+        await lock?.release();
+      } catch (error) {
+        if (!LOST_CODES.has(errnoOf(error) ?? '')) throw lockTrouble(error, path);
+      } finally {
+        ours.delete(path);
+      }
+    },
+    remove: async (path, signature) => {
+      try {
+        // As close together as a file system lets them be.
+        if (signatureOf(await statOrNull(path)) !== signature) return false;
+        await rmdir(path);
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return true;
+        throw lockTrouble(error, path);
+      }
+    },
+  };
+}
+
+type Done = (error: NodeJS.ErrnoException | null) => void;
+
+/** The few calls that proper-lockfile makes, with our two rules in them. */
+function createLockFs(rules: {
+  readonly onBeat: (path: string, beatMs: number) => void;
+  readonly isOurs: (path: string) => Promise<boolean>;
+  readonly isOursNow: (path: string) => boolean;
+}) {
+  return {
+    stat: fs.stat,
+    mkdir: (path: string, done: Done) =>
+      fs.mkdir(path, (error) => done(error?.code === 'EEXIST' ? Object.assign(error, { code: HELD }) : error)),
+    utimes: (path: string, accessed: TimeLike, modified: TimeLike, done: Done) => {
+      rules.onBeat(path, Number(modified));
+      fs.utimes(path, accessed, modified, done);
+    },
+    rmdir: (path: string, done: Done) =>
+      void rules.isOurs(path).then(
+        (isOurs) => (isOurs ? fs.rmdir(path, done) : done(null)),
+        (error: NodeJS.ErrnoException) => done(error),
+      ),
+    rmdirSync: (path: string) => {
+      if (rules.isOursNow(path)) fs.rmdirSync(path);
+    },
+  };
+}
+
+function noteBeat(lock: OurLock | undefined, beatMs: number): void {
+  lock?.beats.push(beatMs);
+  if (lock !== undefined && lock.beats.length > 2) lock.beats.shift();
+}
+
+function isSame(lock: OurLock | undefined, found: BigIntStats | null): boolean {
+  if (lock === undefined || found?.ino !== lock.inode) return false;
+  const { mtimeMs } = found;
+  return lock.beats.some((beat) => Math.abs(beat - Number(mtimeMs)) <= ROUNDING_MS);
+}
+
+function signatureOf(found: BigIntStats | null): string | null {
+  return found === null ? null : `${found.ino}:${found.mtimeNs}`;
+}
+
+/** @throws PortError for anything but absence */
+async function statOrNull(path: string): Promise<BigIntStats | null> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw lockTrouble(error, path);
+  }
+}
+
+function lockTrouble(error: unknown, path: string): PortError {
+  if (errnoOf(error) !== 'ENOTDIR') return portErrorFrom(error, { path, doing: 'lock' });
+  const remedy = 'remove what stands there; the lock of the tool is a directory';
+  return new PortError(`cannot lock ${path}: expected a directory; ${remedy}`, {
+    code: 'lock_place_unusable',
+    remedy,
+    cause: error,
+  });
+}
+
+// The settings of the tool: others judge our locks by them.
+const STALE_MS = 60_000;
+const UPDATE_MS = 5_000;
+
+// A time goes to the file system as seconds with a fraction, and comes back cut off.
+const ROUNDING_MS = 1;
+
+const HELD = 'ELOCKED';
+
+/** It was taken from us meanwhile, which whoever commits asks before. */
+const LOST_CODES: ReadonlySet<string> = new Set(['ERELEASED', 'ENOTACQUIRED']);
