@@ -14,7 +14,7 @@ import { createEngine, type Engine, type StepListener, type Transition } from '.
 import { createGate } from './gate.ts';
 import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
-import { createObserver } from './observe.ts';
+import { createObserver, logStillWaiting } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
 import { eventOfThrow } from './perform-store.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
@@ -102,7 +102,7 @@ class CredentialDaemon implements Daemon {
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
     });
-    const logTransition = createObserver({ log, remedy: (name) => this.remedy(name) });
+    const logTransition = createObserver({ log, remedy: this.remedy });
     this.#engine = createEngine({
       step,
       nextDeadline,
@@ -127,7 +127,10 @@ class CredentialDaemon implements Daemon {
   onStep = (listener: StepListener): (() => void) => this.#engine.onStep(listener);
 
   async start(): Promise<void> {
-    await this.#loadAll([...this.#credentials.values()]);
+    const loading = this.#loadAll([...this.#credentials.values()]);
+    // A reload in the middle would change or remove what is not there yet, and what comes later would be of the old one.
+    this.#reloading = loading.catch(() => undefined);
+    await loading;
     const published = await within(this.#performer.published(), FIRST_PUBLICATIONS_MS_MAX);
     if (published === 'timed_out') this.#options.log.write('warn', 'publications_slow', {});
   }
@@ -162,6 +165,8 @@ class CredentialDaemon implements Daemon {
     if (memory !== null) this.#keeper.loaded(name, memory);
     const reading = this.#firstReading(credential);
     const event = await within(reading, FIRST_READING_MS_MAX);
+    // Whatever it holds is the next start's: what begins now, nobody would end.
+    if (this.#stopping !== null) return;
     if (event === 'timed_out') {
       log.write('warn', 'store_check_hung', { credential: name, path: parts.store.path });
       void reading.then((late) => this.dispatch(name, late));
@@ -169,6 +174,10 @@ class CredentialDaemon implements Daemon {
     const targets = parts.publishers.map((publisher) => publisher.id);
     const state = initialState({ name, policy, targets, memory }, clock.now());
     this.#engine.add(state, event === 'timed_out' ? { type: 'tick' } : event);
+    const settled = this.#engine.state(name);
+    if (state.phase.kind === 'reauthorization_required' && settled?.phase.kind === state.phase.kind) {
+      logStillWaiting(settled, clock.now(), { log, remedy: this.remedy });
+    }
   }
 
   async #firstReading({ name, parts }: ManagedCredential): Promise<Event> {

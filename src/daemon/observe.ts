@@ -58,6 +58,25 @@ function observePhase({ credential, event, before, after, now }: Transition, { l
   });
 }
 
+/** Said once per start of a credential that waited for a person before it, and still does (row D3). */
+export function logStillWaiting(state: CredentialState, now: Now, { log, remedy }: ObserverOptions): void {
+  const { name, phase, attempt, lastFailure } = state;
+  log.write('warn', PHASE_RECORDS[phase.kind][1], {
+    credential: name,
+    from: phase.kind,
+    to: phase.kind,
+    cause: 'start',
+    attempt,
+    generation: state.held?.generation ?? null,
+    reason: reasonOf(state),
+    code: codeOf(state),
+    class: lastFailure?.class ?? null,
+    detail: detailOf(state),
+    instead: insteadOf(state, now),
+    remedy: remedy(name),
+  });
+}
+
 /** Back in `backing_off` without a failure of its own (a floor to wait for) is a plan, not a failure. */
 function recordOf({
   before,

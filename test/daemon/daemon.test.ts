@@ -246,6 +246,73 @@ test('a reload adds, changes and removes', async () => {
   expect(built.of('b').publisher.told).toEqual(['access-1']);
 });
 
+test('a reload in the middle of a start waits for it, so that what it removes does not come back', async () => {
+  const built = reloadable(() => ({
+    ok: true,
+    added: [],
+    changed: [],
+    removed: ['b'],
+    settings: SETTINGS,
+    applied: () => undefined,
+  }));
+  const { daemon, of } = built;
+  const slow = deferred();
+  const read = of('b').store.read;
+  of('b').store.read = () => slow.promise.then(read);
+  const starting = daemon.start();
+  await until(() => daemon.names().includes('a'));
+  const reloading = daemon.reload();
+  slow.resolve();
+  await starting;
+  expect(await reloading).toMatchObject({ ok: true, removed: ['b'] });
+  await until(() => daemon.names().length === 1);
+  expect(daemon.names()).toEqual(['a']);
+});
+
+test('a stop in the middle of a start begins nothing for a store that answers only after it', async () => {
+  const { daemon, of } = build(['a', 'b']);
+  const slow = deferred();
+  of('b').store.read = async () => {
+    await slow.promise;
+    const expired = tokens({ expiry: { kind: 'known', expiresAt: (WALL_START_MS - 1_000) as never } });
+    return { kind: 'tokens', tokens: expired };
+  };
+  const starting = daemon.start();
+  await until(() => daemon.names().includes('a'));
+  await daemon.stop();
+  slow.resolve();
+  await starting;
+  expect(daemon.names()).toEqual(['a']);
+  expect(of('b').refresh.requests).toEqual([]);
+});
+
+test('D3: a start says again which credentials still wait for a person, and how they come back', async () => {
+  const first = build(['a']);
+  await first.daemon.start();
+  first.of('a').refresh.answer = () => ({
+    kind: 'failure',
+    failure: {
+      class: 'terminal',
+      code: 'invalid_grant',
+      doubt: false,
+      unsent: false,
+      origin: 'server',
+      retryAfterMs: null,
+      detail: 'no longer accepted',
+    },
+  });
+  first.pass(HOUR_MS - 600_000);
+  await until(() => first.phase('a') === 'reauthorization_required');
+  await first.daemon.stop();
+
+  const second = build(['a'], { memory: first.memory });
+  await second.daemon.start();
+  expect(second.log.of('reauthorization_required')).toMatchObject([
+    { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'terminal', code: 'invalid_grant' } },
+  ]);
+  expect(second.of('a').refresh.requests).toEqual([]);
+});
+
 test('a refused reload changes nothing and says why', async () => {
   const { daemon, log } = reloadable(() => ({ ok: false, problems: ['credentials.x: expected an object'] }));
   await daemon.start();
