@@ -16,7 +16,7 @@ import type { Answer, Grant, Now } from './token.ts';
 import { conclude } from './verdict.ts';
 
 /** The phase of the attempt that an event answers, or null when the event is stale. */
-export function currentAttempt(state: CredentialState, attempt: number): Refreshing | null {
+function currentAttempt(state: CredentialState, attempt: number): Refreshing | null {
   return state.phase.kind === 'refreshing' && state.attempt === attempt ? state.phase : null;
 }
 
@@ -45,7 +45,7 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
 }
 
 /** The journal names the attempt: only now may anything be sent. */
-export function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
+function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
   const { refreshTimeoutMs, killGraceMs, limits } = state.policy;
   const deadline = after(now, refreshTimeoutMs + killGraceMs + limits.resultSlackMs);
   return {
@@ -59,7 +59,7 @@ export function recorded(state: CredentialState, phase: Refreshing, now: Now): S
   };
 }
 
-export function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
+function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
   if (answer.response === null) {
     return concludeAttempt(supersede(state, answer.grant), phase, answer, 'empty', now);
   }
@@ -80,7 +80,7 @@ export function persist(state: CredentialState, phase: Refreshing, now: Now): St
   };
 }
 
-export function persisted(state: CredentialState, phase: Refreshing, now: Now): Step {
+function persisted(state: CredentialState, phase: Refreshing, now: Now): Step {
   if (phase.answer === null) return { state, effects: [] };
   return concludeAttempt(supersede(state, phase.answer.grant), phase, phase.answer, 'empty', now);
 }

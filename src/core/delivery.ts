@@ -33,7 +33,7 @@ export function isUsable(state: CredentialState, now: Now): boolean {
  * The generation that belongs into files; null: none.
  * `keep`: nothing is held yet after a start, but what was published before is still good, so nobody takes it away.
  */
-export function wantedGeneration(state: CredentialState, now: Now): Generation | null | 'keep' {
+function wantedGeneration(state: CredentialState, now: Now): Generation | null | 'keep' {
   if (isUsable(state, now) && state.held !== null) return state.held.generation;
   const isUntouched = state.held === null && state.publishedUntil !== null && state.publishedUntil > now.wallMs;
   return isUntouched ? 'keep' : null;
