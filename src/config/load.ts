@@ -14,6 +14,7 @@ import { comparedPaths, findDuplicates } from './duplicates.ts';
 import { errnoText, isReadableByOthers, realPathsOf, statOrNull } from './file-facts.ts';
 import { parseConfig } from './parse.ts';
 import { type Capture, configPlaces } from './paths.ts';
+import { findReserved, reservedPaths } from './reserved.ts';
 import { resolveConfig } from './resolve.ts';
 import { type FileSecret, fileReferences, secretPlaces } from './secrets.ts';
 import { findDistrust } from './trust.ts';
@@ -47,8 +48,9 @@ export async function loadConfig(options: {
   const secrets = await readSecrets(fileReferences(parsed.raw), dirname(path), capture);
   const resolved = resolveConfig(parsed.raw, { path, socket: options.socket, capture, files: secrets.files });
   const { config } = resolved;
-  const realPaths = await realPathsOf(comparedPaths(config));
-  const problems = [...parsed.problems, ...resolved.problems, ...findDuplicates(config, realPaths)];
+  const realPaths = await realPathsOf([...new Set([...comparedPaths(config), ...reservedPaths(config)])]);
+  const clashes = [...findDuplicates(config, realPaths), ...findReserved(config, realPaths)];
+  const problems = [...parsed.problems, ...resolved.problems, ...clashes];
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config, advice: [...secrets.advice, ...(await adviseOn(config, { raw: parsed.raw, capture }))] };
 }

@@ -71,6 +71,7 @@ describe('F75: what stands twice is refused, naming both', () => {
       'credentials.env.publish[0]: expected a place that no store is read from, got the one of credentials.env.store',
       'credentials.file.publish[0]: expected a place that no store is read from, got the one of credentials.file.store',
       'credentials.token.tokenFile: expected a place that no store is read from, got the one of credentials.token.store',
+      "credentials.token.store: expected a file that nothing else needs, got freshd's own state",
     ]);
   });
 });
