@@ -1,9 +1,14 @@
 /**
  * Classification: what the end of a refresh script means, decided once and from structure alone.
  *
- * Rule: a complete token response wins, then the exit status of the contract, then a structured error; prose never counts.
+ * Rule: a complete token response wins, then the exit status of the contract, then a structured error, and last what
+ * known tools print on their stderr; other prose never counts.
  */
+import { classifyFailure } from './classify-failure.ts';
+import type { Classification } from './classify-steps.ts';
 import type { Failure } from './failure.ts';
+import { envelopeIn } from './failure-envelope.ts';
+import { OAUTH_ERRORS } from './failure-oauth.ts';
 import type { TokenResponse } from './token.ts';
 
 /** Where the contract says that the result is to be found (`refresh.result`). */
@@ -26,6 +31,8 @@ export interface ScriptRun {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly output: ScriptOutput;
+  /** What it printed for people; asked last, and never repeated. */
+  readonly stderr?: string;
   readonly result: ResultKind;
   /** The refresh token is single use: an unexplained end leaves a doubt. */
   readonly rotates: boolean;
@@ -49,8 +56,9 @@ export function classifyScriptResult(run: ScriptRun): ScriptVerdict {
   const structured = json === null ? null : structuredFailure(json, run.rotates);
   const byExit = run.exitCode === null ? null : contractFailure(run.exitCode, run.rotates);
   if (byExit !== null) return failed(merged(byExit, structured));
-  if (run.result === 'store' && succeeded(run)) return { kind: 'stored' };
-  return failed(structured ?? unexplained(run));
+  const enveloped = envelopedFailure(run);
+  if (run.result === 'store' && succeeded(run) && enveloped === null) return { kind: 'stored' };
+  return failed(structured ?? enveloped ?? toldFailure(run) ?? unexplained(run));
 }
 
 function failed(failure: Failure): ScriptVerdict {
@@ -142,23 +150,48 @@ function merged(byExit: Failure, structured: Failure | null): Failure {
  * @see RFC 6749 §5.2
  */
 export function structuredFailure(json: Readonly<Record<string, unknown>>, rotates: boolean): Failure | null {
-  const code = errorCodeIn(json);
-  if (code === null) return null;
-  const known = OAUTH_ERRORS.get(code);
+  const stated = errorCodeIn(json);
+  const found = classifyFailure({ context: 'token-endpoint', httpStatus: null, text: JSON.stringify(json) });
   const retryAfterMs = retryAfterMsIn(json);
-  if (known === undefined) {
-    // Not repeated as a code, which becomes a label of metrics; plain words are shown, and hide no secret.
-    const seen = /^[a-z]+(?:_[a-z]+)*$/.test(code) && code.length <= 40 ? `: ${code}` : '';
-    const detail = `the answer names an error that freshd does not know${seen}`;
-    return failure({ class: 'transient', code: 'unrecognized_error', doubt: rotates, retryAfterMs, detail });
+  if (isByCode(found, stated)) {
+    const meaning = OAUTH_ERRORS.get(found.code)?.meaning ?? MEANINGS[found.class];
+    const detail = `the server answered ${found.code}: ${meaning}`;
+    // A server in trouble may have committed the rotation before it said so.
+    const doubt = found.class === 'transient' && rotates;
+    return failure({ class: found.class, code: found.code, doubt, retryAfterMs, detail });
   }
-  return failure({
-    class: known.class,
-    code,
-    doubt: known.mayHaveRotated === true && rotates,
-    retryAfterMs,
-    detail: `the server answered ${code}: ${known.meaning}`,
-  });
+  if (stated === null) return null;
+  // Not repeated as a code, which becomes a label of metrics; plain words are shown, and hide no secret.
+  const seen = /^[a-z]+(?:_[a-z]+)*$/.test(stated) && stated.length <= 40 ? `: ${stated}` : '';
+  const detail = `the answer names an error that freshd does not know${seen}`;
+  return failure({ class: 'transient', code: 'unrecognized_error', doubt: rotates, retryAfterMs, detail });
+}
+
+/** Codes alone: sentences in JSON are prose. Those of RFC 6749 only in the place that it gives them. */
+function isByCode({ rule }: Classification, stated: string | null): boolean {
+  return rule.startsWith('rfc6749:') ? stated !== null : !/^(?:none|page|unexplained|phrase:|status:)/.test(rule);
+}
+
+/** Tools of agents print their failures on stdout, with status 0 at times; the envelope says so. */
+function envelopedFailure(run: ScriptRun): Failure | null {
+  if (run.output.kind !== 'json') return null;
+  const text = JSON.stringify(run.output.json);
+  return envelopeIn(text) === null ? null : fromWords(text, run);
+}
+
+/** What was cut off by freshd explains nothing: it may have been about to go well. */
+function toldFailure(run: ScriptRun): Failure | null {
+  const { stderr = '' } = run;
+  return run.ending === 'exited' && run.signal === null && stderr !== '' ? fromWords(stderr, run) : null;
+}
+
+/** Words do not tell how far a request came, so whatever may pass leaves a doubt. */
+function fromWords(text: string, { rotates }: ScriptRun): Failure | null {
+  const found = classifyFailure({ context: 'script-stderr', httpStatus: null, text });
+  if (found.class === 'not_auth') return null;
+  const { class: failureClass, code } = found;
+  const detail = `by its message (${code}): ${OAUTH_ERRORS.get(code)?.meaning ?? MEANINGS[failureClass]}`;
+  return failure({ class: failureClass, code, doubt: failureClass === 'transient' && rotates, detail });
 }
 
 function errorCodeIn(json: Readonly<Record<string, unknown>>): string | null {
@@ -208,25 +241,14 @@ function failure(known: Pick<Failure, 'class' | 'code' | 'detail'> & Partial<Fai
   return { doubt: false, unsent: false, origin: 'server', retryAfterMs: null, ...known };
 }
 
-interface OAuthError {
-  readonly class: Failure['class'];
-  readonly meaning: string;
-  /** Said by a server in trouble, perhaps after it had committed the rotation. */
-  readonly mayHaveRotated?: true;
-}
-
-/** RFC 6749 §5.2; the two server errors of §4.1.2.1, which token endpoints send too; `slow_down` of RFC 8628 §3.5. */
-const OAUTH_ERRORS: ReadonlyMap<string, OAuthError> = new Map<string, OAuthError>([
-  ['invalid_grant', { class: 'terminal', meaning: 'it no longer accepts the stored refresh token' }],
-  ['invalid_client', { class: 'config', meaning: 'it does not accept the client id or secret' }],
-  ['unauthorized_client', { class: 'config', meaning: 'this client may not refresh' }],
-  ['invalid_request', { class: 'config', meaning: 'it does not understand the request' }],
-  ['invalid_scope', { class: 'config', meaning: 'it does not grant the scope that was asked for' }],
-  ['unsupported_grant_type', { class: 'config', meaning: 'it does not refresh tokens at this endpoint' }],
-  ['temporarily_unavailable', { class: 'transient', meaning: 'it is overloaded or down', mayHaveRotated: true }],
-  ['server_error', { class: 'transient', meaning: 'it failed', mayHaveRotated: true }],
-  ['slow_down', { class: 'rate_limited', meaning: 'it is asked too often' }],
-]);
+/** For codes that no RFC explains; continues a colon. */
+const MEANINGS: Readonly<Record<Failure['class'], string>> = {
+  transient: 'it may pass',
+  rate_limited: 'it is asked too often, or its quota is used up',
+  terminal: 'a person must log in again',
+  config: 'the configuration, not the token, is refused',
+  not_auth: 'it is not about the token',
+};
 
 const EXPECTED: Readonly<Record<ResultKind, string>> = {
   stdout: 'one JSON token response',

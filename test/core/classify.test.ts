@@ -152,9 +152,9 @@ describe('a structured error', () => {
   });
 
   test('that freshd does not know is transient and in doubt, and never becomes a code', () => {
-    const verdict = classifyScriptResult(run({ output: json({ error: 'consent_required' }) }));
+    const verdict = classifyScriptResult(run({ output: json({ error: 'strange_condition' }) }));
     expect(verdict).toMatchObject({ failure: { class: 'transient', code: 'unrecognized_error', doubt: true } });
-    expect(verdict).toMatchObject({ failure: { detail: expect.stringContaining('consent_required') } });
+    expect(verdict).toMatchObject({ failure: { detail: expect.stringContaining('strange_condition') } });
     const secret = classifyScriptResult(run({ output: json({ error: 'sk-Secret1' }) }));
     expect(JSON.stringify(secret)).not.toContain('sk-Secret1');
   });
@@ -184,6 +184,68 @@ describe('A13, E2: prose', () => {
   });
 });
 
+describe('what a known tool prints', () => {
+  test('A13: on stderr is asked last, after exit status and structured output', () => {
+    const stderr = 'Not logged in · Please run /login';
+    expect(failureOf({ exitCode: 1, stderr })).toMatchObject({ class: 'terminal', code: 'login_required' });
+    expect(failureOf({ exitCode: 75, stderr }).code).toBe('exit_75');
+    expect(failureOf({ exitCode: 1, stderr, output: json({ error: 'slow_down' }) }).code).toBe('slow_down');
+    expect(classifyScriptResult(run({ exitCode: 1, stderr, output: json(RESPONSE) })).kind).toBe('response');
+  });
+
+  test('A13, E2: on stderr does not count when it is chatter, a trace, a number or somebody else’s words', () => {
+    for (const stderr of [
+      'processed 401 records',
+      '+ grep -q invalid_grant body.json',
+      'INFO invalid_grant seen and handled',
+      'request 8401923 failed',
+    ]) {
+      expect(failureOf({ exitCode: 1, stderr })).toMatchObject({ class: 'transient', code: 'exit_1' });
+    }
+  });
+
+  test('on stderr says nothing about a run that freshd ended, or that a signal ended', () => {
+    const stderr = 'refresh failed: invalid_grant';
+    expect(failureOf({ ending: 'timed_out', exitCode: null, signal: 'SIGTERM', stderr }).code).toBe('timeout');
+    expect(failureOf({ exitCode: null, signal: 'SIGKILL', stderr }).code).toBe('signal_sigkill');
+    expect(failureOf({ exitCode: 1, stderr })).toMatchObject({
+      class: 'terminal',
+      code: 'invalid_grant',
+      doubt: false,
+    });
+  });
+
+  test('leaves a doubt when it may pass: words do not tell how far a request came', () => {
+    const stderr = 'curl: (7) Failed to connect to auth.example.com port 443: Connection refused';
+    expect(failureOf({ exitCode: 7, stderr })).toMatchObject({ class: 'transient', doubt: true, unsent: false });
+    expect(failureOf({ exitCode: 7, stderr, rotates: false }).doubt).toBe(false);
+    expect(failureOf({ exitCode: 22, stderr: 'HTTP 429' })).toMatchObject({ class: 'rate_limited', doubt: false });
+  });
+
+  test('is in the envelope on stdout too, even with status 0 and where the store is the result', () => {
+    const output = json({
+      type: 'result',
+      subtype: 'success',
+      is_error: true,
+      result: 'Login expired · Please run /login',
+    });
+    expect(failureOf({ output, result: 'store' })).toMatchObject({ class: 'terminal' });
+    const fine = json({ type: 'result', subtype: 'success', is_error: false, result: 'Please run /login' });
+    expect(classifyScriptResult(run({ output: fine, result: 'store' })).kind).toBe('stored');
+  });
+
+  test('of a provider counts where providers put their codes', () => {
+    const output = json({ error: { code: 'refresh_token_reused', message: 'It has been used.' } });
+    expect(failureOf({ exitCode: 1, output })).toMatchObject({ class: 'terminal', code: 'refresh_token_reused' });
+  });
+
+  test('is never repeated', () => {
+    const verdict = classifyScriptResult(run({ exitCode: 1, stderr: 'refresh token sk-Secret1 has expired' }));
+    expect(verdict).toMatchObject({ failure: { class: 'terminal' } });
+    expect(JSON.stringify(verdict)).not.toContain('Secret1');
+  });
+});
+
 test('every end of a script is judged, without a throw, and without a word of what it printed in the code', () => {
   const anyRun: fc.Arbitrary<ScriptRun> = fc.record({
     ending: fc.constantFrom('exited', 'timed_out', 'output_too_large', 'cancelled'),
@@ -193,6 +255,14 @@ test('every end of a script is judged, without a throw, and without a word of wh
       fc.constantFrom<ScriptOutput>({ kind: 'empty' }, { kind: 'binary' }),
       fc.string().map((text): ScriptOutput => ({ kind: 'text', text })),
       fc.dictionary(fc.constantFrom('error', 'access_token', 'retry_after', 'x'), fc.jsonValue()).map(json),
+    ),
+    stderr: fc.constantFrom(
+      '',
+      'HTTP 503',
+      'Not logged in',
+      'AADSTS700082',
+      'curl: (28) timed out',
+      'request 401 done',
     ),
     result: fc.constantFrom('stdout', 'text', 'store'),
     rotates: fc.boolean(),

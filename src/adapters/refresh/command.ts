@@ -151,17 +151,19 @@ async function judgeOrDoubt(run: Run, spool: Spool, end: ScriptEnd): Promise<Ref
 async function judge(run: Run, spool: Spool, end: ScriptEnd): Promise<RefreshOutcome> {
   const { options, request } = run;
   const output = decodeStdout(await spool.readStdout());
+  const stderr = await spool.readStderr();
   const verdict: ScriptVerdict = classifyScriptResult({
     ending: end.ending,
     exitCode: end.exitCode,
     signal: end.signal,
     output,
+    stderr,
     result: options.result,
     rotates: options.rotates,
   });
   if (verdict.kind !== 'failure') return verdict;
   const secrets = [...secretsOf(request), ...secretsIn(output), ...secretsInEnvironment(options.environment)];
-  const said = lastUsefulLine(await spool.readStderr(), secrets, DETAIL_CHARACTERS_MAX);
+  const said = lastUsefulLine(stderr, secrets, DETAIL_CHARACTERS_MAX);
   const detail = [verdict.failure.detail, said].filter((part) => part !== null).join(': ');
   return failed({ ...verdict.failure, detail: clip(detail, DETAIL_CHARACTERS_MAX) });
 }

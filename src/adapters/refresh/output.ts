@@ -1,7 +1,7 @@
 /**
  * What a script printed, made fit to be judged (stdout) or shown (stderr).
  *
- * Rule: stdout is judged whole or not at all; stderr is for people, and never decides anything.
+ * Rule: stdout is judged whole or not at all; stderr is for people, and decides only where the core knows the tool's words.
  */
 import type { ScriptOutput } from '../../core/classify.ts';
 import { redact } from '../redact.ts';
