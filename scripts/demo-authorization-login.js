@@ -41,10 +41,9 @@ function isSame(sent, expected) {
   return timingSafeEqual(a, b);
 }
 
-/** Codes that were given out and can be turned into tokens, each once. */
-export function createLogins({ now, intervalSeconds }) {
+/** Codes that were given to browsers and can be turned into tokens, each once. */
+export function createBrowserCodes({ now }) {
   const codes = new Map();
-  const devices = new Map();
 
   return {
     /** RFC 6749 §4.1.1, RFC 7636 §4.3. @returns where the browser is sent, or null when that is not known */
@@ -70,7 +69,7 @@ export function createLogins({ now, intervalSeconds }) {
       return back.href;
     },
     /** RFC 6749 §4.1.3, RFC 7636 §4.6. @returns null, or an error code */
-    redeemCode(form, clientId) {
+    redeem(form, clientId) {
       const found = codes.get(form.get('code') ?? '');
       codes.delete(form.get('code') ?? '');
       if (found === undefined || found.expiresAt <= now()) return 'invalid_grant';
@@ -80,8 +79,16 @@ export function createLogins({ now, intervalSeconds }) {
       const isOurs = found.challenge === challenge && found.redirectUri === form.get('redirect_uri');
       return isOurs && found.clientId === clientId ? null : 'invalid_grant';
     },
+  };
+}
+
+/** The same for devices. */
+export function createDeviceCodes({ now, intervalSeconds }) {
+  const devices = new Map();
+
+  return {
     /** RFC 8628 §3.2. */
-    beginDevice(url, { lifeSeconds }) {
+    begin(url, { lifeSeconds }) {
       const deviceCode = randomBytes(24).toString('base64url');
       const userCode = randomBytes(4).toString('hex').toUpperCase();
       devices.set(deviceCode, { userCode, answer: null, lastAskedAt: null, expiresAt: now() + lifeSeconds * 1000 });
@@ -95,14 +102,14 @@ export function createLogins({ now, intervalSeconds }) {
       };
     },
     /** What the person says. @returns whether there is such a code */
-    decideDevice(userCode, isApproved) {
+    decide(userCode, isApproved) {
       const found = [...devices.values()].find((device) => device.userCode === userCode);
       if (found === undefined) return false;
       found.answer = isApproved ? 'approved' : 'denied';
       return true;
     },
     /** RFC 8628 §3.5. @returns null, or an error code */
-    redeemDevice(form) {
+    redeem(form) {
       const deviceCode = form.get('device_code') ?? '';
       const found = devices.get(deviceCode);
       if (found === undefined) return 'invalid_grant';

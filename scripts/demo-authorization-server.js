@@ -31,7 +31,7 @@ import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createClients, createLogins } from './demo-authorization-login.js';
+import { createBrowserCodes, createClients, createDeviceCodes } from './demo-authorization-login.js';
 import { badRequest, count, createFaults, createGrants } from './demo-authorization-state.js';
 
 /**
@@ -42,10 +42,12 @@ export async function startAuthorizationServer(options = {}) {
   const { port = 0, lifeSeconds = 60, reuseGraceSeconds = 0, rotates = true, now = Date.now } = options;
   const { clients = null, deviceIntervalSeconds = 5, deviceLifeSeconds = 600, tls = null } = options;
   const grants = createGrants({ lifeSeconds, reuseGraceSeconds, rotates, now });
-  const logins = createLogins({ now, intervalSeconds: deviceIntervalSeconds });
+  const browserCodes = createBrowserCodes({ now });
+  const deviceCodes = createDeviceCodes({ now, intervalSeconds: deviceIntervalSeconds });
   const faults = createFaults();
   const counts = { token: 0, refreshed: 0, refused: 0, failed: 0, dropped: 0, seeded: 0, resource: 0, rejected: 0 };
-  const context = { grants, logins, faults, counts, clients: createClients(clients), deviceLifeSeconds, url: '' };
+  const known = { grants, browserCodes, deviceCodes, clients: createClients(clients) };
+  const context = { ...known, faults, counts, deviceLifeSeconds, url: '' };
   const listener = (request, response) => {
     handle(context, request, response).catch((error) => {
       if (!response.headersSent) sendJson(response, error.status ?? 500, { error: error.code ?? 'server_error' });
@@ -66,8 +68,8 @@ export async function startAuthorizationServer(options = {}) {
     tokenEndpoint: `${url}/token`,
     seed: () => seed(context),
     lastTokenRequest: () => context.lastTokenRequest ?? null,
-    decideDevice: (userCode, isApproved) => logins.decideDevice(userCode, isApproved),
-    userCodes: () => logins.userCodes(),
+    decideDevice: (userCode, isApproved) => deviceCodes.decide(userCode, isApproved),
+    userCodes: () => deviceCodes.userCodes(),
     state: () => stateOf(context),
     delay: (fault) => faults.setDelay(fault),
     fail: (fault) => faults.failNext(fault),
@@ -141,7 +143,7 @@ async function answerToken(context, { body, headers }, response) {
 }
 
 /** RFC 6749 §6, §4.1.3 and §5.2; RFC 8628 §3.4. */
-function grant({ grants, logins, clients, counts }, headers, body) {
+function grant({ grants, browserCodes, deviceCodes, clients, counts }, headers, body) {
   const form = formIn(headers, body);
   if (form === null || !form.has('grant_type')) return refusal('invalid_request');
   const clientId = clients.authenticate(headers, form);
@@ -154,9 +156,9 @@ function grant({ grants, logins, clients, counts }, headers, body) {
       return tokens === null ? refusal('invalid_grant') : { status: 200, json: tokens };
     }
     case 'authorization_code':
-      return begun(logins.redeemCode(form, clientId));
+      return begun(browserCodes.redeem(form, clientId));
     case 'urn:ietf:params:oauth:grant-type:device_code':
-      return begun(logins.redeemDevice(form));
+      return begun(deviceCodes.redeem(form));
     default:
       return refusal('unsupported_grant_type');
   }
@@ -185,21 +187,21 @@ const REFUSALS = {
   invalid_grant: 'what was sent is unknown, was used before, or its family was revoked',
 };
 
-function answerAuthorize({ logins }, { query }, response) {
-  const location = logins.authorize(query);
+function answerAuthorize({ browserCodes }, { query }, response) {
+  const location = browserCodes.authorize(query);
   if (location === null) return sendJson(response, 400, { error: 'invalid_request' });
   send(response, 302, '', { location });
 }
 
-function answerDeviceAuthorization({ logins, clients, url, deviceLifeSeconds }, { body, headers }, response) {
+function answerDeviceAuthorization({ deviceCodes, clients, url, deviceLifeSeconds }, { body, headers }, response) {
   const form = formIn(headers, body);
   const isKnown = form !== null && clients.authenticate(headers, form) !== null;
   if (!isKnown) return sendJson(response, 401, { error: 'invalid_client' });
-  sendJson(response, 200, logins.beginDevice(url, { lifeSeconds: deviceLifeSeconds }));
+  sendJson(response, 200, deviceCodes.begin(url, { lifeSeconds: deviceLifeSeconds }));
 }
 
-function answerDevice({ logins }, { query }, response) {
-  const isFound = logins.decideDevice(query.get('user_code') ?? '', true);
+function answerDevice({ deviceCodes }, { query }, response) {
+  const isFound = deviceCodes.decide(query.get('user_code') ?? '', true);
   sendJson(response, isFound ? 200 : 404, isFound ? { message: 'approved' } : { error: 'not_found' });
 }
 

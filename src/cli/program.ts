@@ -15,6 +15,7 @@ import {
 } from './command.ts';
 import { command as check } from './commands/check.ts';
 import { command as explain } from './commands/explain.ts';
+import { command as login } from './commands/login.ts';
 import { command as refresh } from './commands/refresh.ts';
 import { command as reload } from './commands/reload.ts';
 import { command as report } from './commands/report.ts';
@@ -23,7 +24,7 @@ import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
-const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, report, explain, check, reload];
+const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, login, report, explain, check, reload];
 
 export async function runProgram(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok;

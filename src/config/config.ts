@@ -112,6 +112,8 @@ export interface OauthConfig {
   readonly connectTimeoutMs: number;
   readonly authorizationEndpoint: string | null;
   readonly deviceAuthorizationEndpoint: string | null;
+  /** No secrets: they stand in an address that is shown. */
+  readonly loginParameters: Readonly<Record<string, string>>;
   readonly redirectUri: string | null;
 }
 

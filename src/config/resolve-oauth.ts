@@ -37,6 +37,7 @@ export function resolveOauth(resolver: Resolver, at: At, raw: RawOauth): OauthCo
     ),
     authorizationEndpoint: urlAt('authorizationEndpoint'),
     deviceAuthorizationEndpoint: urlAt('deviceAuthorizationEndpoint'),
+    loginParameters: resolveParameters(resolver, [...at, 'loginParameters'], raw.loginParameters ?? {}),
     redirectUri: loopbackOnly(resolver, [...at, 'redirectUri'], textAt('redirectUri')),
   };
 }

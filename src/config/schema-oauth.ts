@@ -11,25 +11,25 @@ import { choice, docs, number, object, path, text } from './schema-kit.ts';
 const url = (doc: string): z.ZodString =>
   text({ expected: 'an https:// address (http:// on loopback only)', pattern: /^(?:https?:\/\/|\$\{)/, doc });
 
-const parameters = z.record(
-  z.string(),
-  z.string({
-    error: (issue) =>
-      complain({ expected: 'a string', seen: describeSeen(issue.input, true), remedy: 'put it into quotes' }),
-  }),
-  {
-    error: (issue) =>
-      complain({
-        expected: 'an object of names and strings',
-        seen: describeSeen(issue.input, true),
-        remedy: 'correct it',
-      }),
-  },
-);
-docs.add(parameters, {
-  text: 'More members of each request to the token endpoint, such as `resource` or `audience`.',
-  kind: 'object of strings',
-});
+const parameters = (text: string) => {
+  const schema = z.record(
+    z.string(),
+    z.string({
+      error: (issue) =>
+        complain({ expected: 'a string', seen: describeSeen(issue.input, true), remedy: 'put it into quotes' }),
+    }),
+    {
+      error: (issue) =>
+        complain({
+          expected: 'an object of names and strings',
+          seen: describeSeen(issue.input, true),
+          remedy: 'correct it',
+        }),
+    },
+  );
+  docs.add(schema, { text, kind: 'object of strings' });
+  return schema;
+};
 
 export const oauthSchema = object(
   {
@@ -57,7 +57,9 @@ export const oauthSchema = object(
       doc: 'Asked for at login and at each refresh.',
       fallback: 'not sent',
     }).optional(),
-    parameters: parameters.optional(),
+    parameters: parameters(
+      'More members of each request to the token endpoint, such as `resource` or `audience`.',
+    ).optional(),
     body: choice(['form', 'json'], {
       doc: '`"json"` for the few servers that want the request so.',
       fallback: '`"form"`',
@@ -68,6 +70,9 @@ export const oauthSchema = object(
     connectTimeoutSeconds: number(SETTING_TABLE.connectTimeoutSeconds),
     authorizationEndpoint: url('For `freshd login` in a browser, with PKCE.').optional(),
     deviceAuthorizationEndpoint: url('For `freshd login` by a code that is typed in elsewhere.').optional(),
+    loginParameters: parameters(
+      'For `freshd login`: more members of the request that begins it, such as `access_type` or `prompt`. They are shown, so no secrets.',
+    ).optional(),
     redirectUri: text({
       expected: 'an http:// address on loopback',
       pattern: /^http:\/\//,

@@ -11,8 +11,13 @@ export interface Ran {
   readonly stderr: string;
 }
 
+export interface Overheard extends CommandIo {
+  /** Standard output as it comes. */
+  readonly heard: (text: string) => void;
+}
+
 /** A home without any configuration, and a clock that stands where the fake daemon's does. */
-export async function runIn(io: Partial<CommandIo>, ...argv: string[]): Promise<Ran> {
+export async function runIn(io: Partial<Overheard>, ...argv: string[]): Promise<Ran> {
   let stdout = '';
   let stderr = '';
   const home = io.home ?? '/nonexistent/home';
@@ -27,6 +32,7 @@ export async function runIn(io: Partial<CommandIo>, ...argv: string[]): Promise<
     home,
     write: (text) => {
       stdout += text;
+      io.heard?.(text);
     },
     complain: (line) => {
       stderr += `${line}\n`;

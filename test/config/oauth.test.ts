@@ -29,6 +29,7 @@ test('a public client needs an id and an endpoint; all else has a default', asyn
     connectTimeoutMs: 10_000,
     authorizationEndpoint: null,
     deviceAuthorizationEndpoint: null,
+    loginParameters: {},
     redirectUri: null,
   });
 });

@@ -8,6 +8,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { Socket } from 'node:net';
 import { errnoOf } from '../port-error.ts';
 import { connectTo } from './connect.ts';
+import { objectIn } from './json.ts';
 import { type Limit, timeLimit, within } from './limit.ts';
 import { NoAnswer } from './no-answer.ts';
 import type { Environment } from './proxy.ts';
@@ -80,21 +81,11 @@ async function bodyOf(incoming: IncomingMessage): Promise<string> {
     }
   } catch (error) {
     const text = Buffer.concat(chunks).toString('utf8');
-    if (!(error instanceof NoAnswer) && isWholeDocument(text)) return text;
+    // An object that closes is whole: a part of one never does.
+    if (!(error instanceof NoAnswer) && objectIn(text) !== null) return text;
     throw error;
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** An object that closes: a part of one never does. */
-function isWholeDocument(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
 }
 
 function responseOf(incoming: IncomingMessage, body: string): Response {

@@ -8,6 +8,7 @@ import { structuredFailure } from '../../core/classify.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { RefreshOutcome } from '../../daemon/ports.ts';
 import { readHttpDate, readRetryAfter } from '../oauth/http-date.ts';
+import { hasError, type Json, objectIn } from '../oauth/json.ts';
 
 export interface Answer {
   readonly status: number;
@@ -89,23 +90,8 @@ const isRefusal = ({ status }: Answer): boolean => status >= 400 && status < 500
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
-/** Some servers always send the member, and empty it when all is well. */
-const hasError = ({ error }: Json): boolean => ![undefined, null, false, ''].some((nothing) => nothing === error);
-
 const hasToken = (json: Json): boolean =>
   [json.access_token, json.refresh_token].some((value) => typeof value === 'string' && value !== '');
-
-type Json = Readonly<Record<string, unknown>>;
-
-function objectIn(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
 
 // Tokens are issued with that much tolerance as a rule; more, and their times cannot be believed.
 const SKEW_MS_MAX = 60_000;
