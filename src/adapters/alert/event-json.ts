@@ -10,7 +10,8 @@ import type { AlertMessage } from '../../daemon/ports.ts';
  * @returns one JSON object:
  * - `id`: the same for a repeated delivery of the same alert; `kind`: `first_failure`, `restored`, …; `credential`; `at`
  * - `title`, `text`, `remedy` (the command that helps, or null): words for people, which may change between versions
- * - `code` (of the failure, or null), `failures` (in a row), `expires_at` (of the token in use, or null)
+ * - `code` (of the failure, or null), `failures` (in a row), `expires_at` (of the token in use, or null),
+ *   `until` (how long a server told freshd to wait, or null)
  */
 export function eventJson({ alert, credential, title, text, remedy }: AlertMessage): string {
   return JSON.stringify({
@@ -24,5 +25,6 @@ export function eventJson({ alert, credential, title, text, remedy }: AlertMessa
     code: alert.code,
     failures: alert.failures,
     expires_at: alert.expiresAt === null ? null : isoText(alert.expiresAt),
+    until: alert.until === undefined ? null : isoText(alert.until),
   });
 }

@@ -79,6 +79,7 @@ describe('the webhook sink', () => {
       code: 'invalid_grant',
       failures: 1,
       expires_at: '2026-11-22T03:14:07.000Z',
+      until: null,
     });
   });
 
