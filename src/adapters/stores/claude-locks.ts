@@ -3,8 +3,7 @@
  *
  * Rule: a lock that the tool cannot see excludes nobody, so freshd writes only where both are on the store's own mount.
  */
-import { constants } from 'node:fs';
-import { access, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PortError } from '../../daemon/ports.ts';
 import { portErrorFrom } from '../port-error.ts';
@@ -26,18 +25,12 @@ export function claudeLockPlaces(path: string): ToolLocksOptions['places'] {
 }
 
 async function refuseUnlessShared(folder: string, path: string): Promise<void> {
-  const beside = dirname(folder);
-  const [inside, outside] = await Promise.all([stat(folder), stat(beside)]);
+  const [inside, outside] = await Promise.all([stat(folder), stat(dirname(folder))]);
   if (inside.dev !== outside.dev) throw unusable(`${folder} is mounted by itself`);
   // A folder of the same file system can be mounted too, and a single file.
   const mounts = await mountPoints();
   const mounted = [folder, path].find((place) => mounts.has(place));
   if (mounted !== undefined) throw unusable(`${mounted} is mounted by itself`);
-  for (const place of [folder, beside]) {
-    await access(place, constants.W_OK).catch((error: unknown) => {
-      throw unusable(`${place} cannot be written`, error);
-    });
-  }
 }
 
 async function mountPoints(): Promise<ReadonlySet<string>> {
@@ -49,12 +42,11 @@ async function mountPoints(): Promise<ReadonlySet<string>> {
   );
 }
 
-function unusable(seen: string, cause?: unknown): PortError {
+function unusable(seen: string): PortError {
   const remedy =
     'run freshd where Claude Code runs, or let the tool refresh itself: a refresh script with "result": "store"';
   return new PortError(`the locks of Claude Code would exclude nobody: ${seen}; ${remedy}`, {
     code: 'lock_place_unusable',
     remedy,
-    cause,
   });
 }

@@ -133,14 +133,26 @@ async function statOrNull(path: string): Promise<BigIntStats | null> {
 }
 
 function lockTrouble(error: unknown, path: string): PortError {
-  if (errnoOf(error) !== 'ENOTDIR') return portErrorFrom(error, { path, doing: 'lock' });
-  const remedy = 'remove what stands there; the lock of the tool is a directory';
-  return new PortError(`cannot lock ${path}: expected a directory; ${remedy}`, {
+  const errno = errnoOf(error) ?? '';
+  const remedy = UNUSABLE[errno];
+  if (remedy === undefined) return portErrorFrom(error, { path, doing: 'lock' });
+  return new PortError(`cannot make the lock ${path} of the tool that owns the store: ${errno}; ${remedy}`, {
     code: 'lock_place_unusable',
     remedy,
     cause: error,
   });
 }
+
+const AS_THE_TOOL =
+  'run freshd as the user of that tool, with its folder writable, or let a script make the tool refresh';
+
+/** What keeps a lock from being made where the tool would see it, by the system's name of the error. */
+const UNUSABLE: Readonly<Record<string, string>> = {
+  EACCES: AS_THE_TOOL,
+  EPERM: AS_THE_TOOL,
+  EROFS: AS_THE_TOOL,
+  ENOTDIR: 'remove what stands there; the lock of the tool is a directory',
+};
 
 // The settings of the tool: others judge our locks by them.
 const STALE_MS = 60_000;
