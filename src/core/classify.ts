@@ -154,7 +154,7 @@ export function structuredFailure(json: Readonly<Record<string, unknown>>, rotat
   const found = classifyFailure({ context: 'token-endpoint', httpStatus: null, text: JSON.stringify(json) });
   const retryAfterMs = retryAfterMsIn(json);
   if (isByCode(found, stated)) {
-    const meaning = OAUTH_ERRORS.get(found.code)?.meaning ?? MEANINGS[found.class];
+    const meaning = meaningOf(found);
     const detail = `the server answered ${found.code}: ${meaning}`;
     // A server in trouble may have committed the rotation before it said so.
     const doubt = found.class === 'transient' && rotates;
@@ -165,6 +165,11 @@ export function structuredFailure(json: Readonly<Record<string, unknown>>, rotat
   const seen = /^[a-z]+(?:_[a-z]+)*$/.test(stated) && stated.length <= 40 ? `: ${stated}` : '';
   const detail = `the answer names an error that freshd does not know${seen}`;
   return failure({ class: 'transient', code: 'unrecognized_error', doubt: rotates, retryAfterMs, detail });
+}
+
+/** What a code means, for people; continues a colon. */
+export function meaningOf({ code, class: failureClass }: Pick<Failure, 'class' | 'code'>): string {
+  return OAUTH_ERRORS.get(code)?.meaning ?? MEANINGS[failureClass];
 }
 
 /** Codes alone: sentences in JSON are prose. Those of RFC 6749 only in the place that it gives them. */
@@ -190,7 +195,7 @@ function fromWords(text: string, { rotates }: ScriptRun): Failure | null {
   const found = classifyFailure({ context: 'script-stderr', httpStatus: null, text });
   if (found.class === 'not_auth') return null;
   const { class: failureClass, code } = found;
-  const detail = `by its message (${code}): ${OAUTH_ERRORS.get(code)?.meaning ?? MEANINGS[failureClass]}`;
+  const detail = `by its message (${code}): ${meaningOf(found)}`;
   return failure({ class: failureClass, code, doubt: failureClass === 'transient' && rotates, detail });
 }
 

@@ -4,7 +4,8 @@
  * Rule: a code of RFC 6749 §5.2 goes before the status, and what an answer holds before its content type. In doubt is every
  * answer that neither grants nor refuses: the server may have rotated before it failed.
  */
-import { structuredFailure } from '../../core/classify.ts';
+import { meaningOf, structuredFailure } from '../../core/classify.ts';
+import { classifyFailure } from '../../core/classify-failure.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { RefreshOutcome } from '../../daemon/ports.ts';
 import { readHttpDate, readRetryAfter } from '../oauth/http-date.ts';
@@ -60,12 +61,21 @@ function named(answer: Answer, json: Json | null, { now, rotates }: Circumstance
   return { ...failure, doubt: failure.doubt && !isRefusal(answer), retryAfterMs };
 }
 
-/** By the status, and by what was expected of it. */
+/** By what providers are known to say, else by the status and by what was expected of it. */
 function unnamed(answer: Answer, json: Json | null, { now, rotates }: Circumstances): Failure {
-  const retryAfterMs = readRetryAfter(answer.headers, now);
-  const known = { doubt: rotates && !isRefusal(answer), unsent: false, origin: 'server', retryAfterMs } as const;
-  const { code, detail } = describe(answer, json);
-  return { class: answer.status === 429 ? 'rate_limited' : 'transient', code, detail, ...known };
+  const { status, body } = answer;
+  const found = classifyFailure({ context: 'token-endpoint', httpStatus: status, text: body });
+  const failureClass = found.class === 'not_auth' ? 'transient' : found.class;
+  const isByStatus = /^(?:page|unexplained|status:)/.test(found.rule);
+  const said = { code: found.code, detail: `by its answer (${found.code}, status ${status}): ${meaningOf(found)}` };
+  return {
+    class: failureClass,
+    ...(isByStatus ? describe(answer, json) : said),
+    doubt: failureClass === 'transient' && rotates && !isRefusal(answer),
+    unsent: false,
+    origin: 'server',
+    retryAfterMs: readRetryAfter(answer.headers, now),
+  };
 }
 
 function describe({ status }: Answer, json: Json | null): { readonly code: string; readonly detail: string } {

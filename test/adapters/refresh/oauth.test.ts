@@ -167,6 +167,22 @@ describe('an answer that refuses', () => {
     });
   });
 
+  test.each([
+    [
+      401,
+      { error: { code: 'refresh_token_reused', message: 'x' } },
+      { class: 'terminal', code: 'refresh_token_reused' },
+    ],
+    [200, { error: 'bad_refresh_token' }, { class: 'terminal', code: 'bad_refresh_token' }],
+    [429, { error: { type: 'rate_limit_error' } }, { class: 'rate_limited' }],
+    [418, { detail: 'no' }, { class: 'transient', code: 'http_418' }],
+  ])('what providers say in their own shape counts: status %i, %j', async (status, body, expected) => {
+    const server = await authorizationServer();
+    server.fail({ status, body });
+    const failure = failureOf(await native({ tokenEndpoint: server.tokenEndpoint }).run('rt'));
+    expect(failure).toMatchObject({ ...expected, doubt: false });
+  });
+
   test('F5: Retry-After is read in seconds and as a date, counted by the clock of the server', async () => {
     const server = await authorizationServer();
     const refresh = native({ tokenEndpoint: server.tokenEndpoint });
