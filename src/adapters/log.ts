@@ -4,7 +4,7 @@
  * Rule: logging never harms the daemon. Fields are scalars, a string that looks like a secret is replaced, a reader that
  * stalls or goes away costs records and nothing else.
  */
-import { openSync } from 'node:fs';
+import { constants, openSync } from 'node:fs';
 import { pino } from 'pino';
 import type { LogLevel, LogPort } from '../daemon/ports.ts';
 import { createLineWriter } from './line-writer.ts';
@@ -52,7 +52,7 @@ export function createLog(options: LogOptions): Log {
 
 function openLog(file: string): number {
   try {
-    return openSync(file, 'a', 0o600);
+    return openSync(file, APPEND, 0o600);
   } catch (error) {
     throw portErrorFrom(error, { path: file, doing: 'open the log' });
   }
@@ -103,5 +103,9 @@ function prettyValue(value: unknown): string {
 }
 
 const STDOUT = 1;
+
+// Non-blocking: a FIFO that nobody reads must be an error, not an open that waits for ever.
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
+
 // The longest text of an alert; longer strings are a server's page or a stack trace, which do not belong here.
 const FIELD_CHARACTERS_MAX = 512;

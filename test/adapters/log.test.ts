@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -111,6 +111,13 @@ describe('log records', () => {
     createLog({ level: 'info', file, pretty: false }).write('info', 'two', {});
     expect((await lines(2)).map((line) => JSON.parse(line).event)).toEqual(['one', 'two']);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  test('a FIFO that nobody reads is refused at once', (ctx) => {
+    if (process.platform === 'win32') return ctx.skip('needs mkfifo');
+    const file = join(directory, 'fifo');
+    execFileSync('mkfifo', [file]);
+    expect(() => createLog({ level: 'info', file, pretty: false })).toThrow(/cannot open the log .*fifo.*name a file/);
   });
 
   test('a log file in a missing directory is an error that says what to do', () => {
