@@ -62,6 +62,8 @@ function scanObject(scanner: Scanner, depth: number): void {
     if (scanner.text[start] !== '"') throw new JsonMistake(start, 'a key in double quotes', remedyAt(scanner));
     const key = scanString(scanner);
     if (keys.has(key)) throw new JsonMistake(start, 'each key once in an object', 'remove or rename one', 'one twice');
+    // `JSON.parse` takes it, and every schema overlooks it.
+    if (key === '__proto__') throw new JsonMistake(start, 'a key with a meaning', 'remove it', 'one that has none');
     keys.add(key);
     skipSpace(scanner);
     if (!take(scanner, /:/y)) throw new JsonMistake(scanner.at, 'a colon', remedyAt(scanner));
