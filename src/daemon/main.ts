@@ -7,18 +7,19 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createAttemptJournal } from '../adapters/attempt-journal.ts';
 import { loadFingerprinter } from '../adapters/fingerprint.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
 import { createMemory } from '../adapters/memory-file.ts';
-import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
+import { portErrorFrom } from '../adapters/port-error.ts';
+import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
 import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
-import { startApiServer } from '../api/server.ts';
+import { type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config, CredentialConfig } from '../config/config.ts';
 import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
 import type { Fingerprint } from '../core/token.ts';
@@ -84,19 +85,44 @@ async function serve(
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
     const daemon = await assemble(config, { siteOf, load, log });
     end.control(daemon);
-    await Promise.race([daemon.start(), end.asked]);
-    const server = await startApiServer({ daemon, socketPath: config.socketPath, log });
-    log.write('info', 'ready', { pid: process.pid, config: config.path, socket: config.socketPath });
-    await end.asked;
-    // Readers are served to the end: what is finished in these seconds is what they wait for.
-    await daemon.stop();
-    await server.close();
+    await live(daemon, { config, end, log });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
     await lock.release();
     // A file system or a program that hangs must not keep a daemon alive that has nothing left to do.
     void pause(LINGER_MS_MAX, { keepsAlive: false }).then(() => process.exit());
+  }
+}
+
+/** From the first reading of a store until all is at rest again. */
+async function live(
+  daemon: Daemon,
+  { config, end, log }: { readonly config: Config; readonly end: EndSignals; readonly log: Log },
+): Promise<void> {
+  const { path, socketPath } = config;
+  let server: ApiServer | null = null;
+  try {
+    await Promise.race([daemon.start(), end.asked]);
+    if (end.isAsked()) return;
+    await ensureSocketFolder(dirname(socketPath));
+    server = await startApiServer({ daemon, socketPath, log });
+    log.write('info', 'ready', { pid: process.pid, config: path, socket: socketPath });
+    await end.asked;
+  } finally {
+    // Also where the socket cannot be had: a script that runs by then may bring the only refresh token there is.
+    // Readers are served to the end: what is finished in these seconds is what they wait for.
+    await daemon.stop();
+    await server?.close();
+  }
+}
+
+/** Only made; whether it is a safe place is for the server to judge. */
+async function ensureSocketFolder(path: string): Promise<void> {
+  try {
+    await makeDirectories(path, 0o700);
+  } catch (error) {
+    throw portErrorFrom(error, { path, doing: 'make the folder of the socket' });
   }
 }
 
@@ -163,8 +189,14 @@ function buildOrBreak(credential: CredentialConfig, site: Site): ManagedCredenti
   }
 }
 
+interface EndSignals {
+  readonly asked: Promise<void>;
+  isAsked(): boolean;
+  control(daemon: Daemon): void;
+}
+
 /** SIGTERM and SIGINT end, a second one ends at once; SIGHUP reloads; a bug is logged and ends the process. */
-function listenToSignals(log: Log): { readonly asked: Promise<void>; control(daemon: Daemon): void } {
+function listenToSignals(log: Log): EndSignals {
   let daemon: Daemon | null = null;
   let isAsked = false;
   let resolveAsked: () => void;
@@ -190,6 +222,7 @@ function listenToSignals(log: Log): { readonly asked: Promise<void>; control(dae
   }
   return {
     asked,
+    isAsked: () => isAsked,
     control: (running) => {
       daemon = running;
     },
