@@ -16,6 +16,8 @@ export interface CommandIo {
   /** Standard output is a terminal, and colour is welcome. */
   readonly isColourful: boolean;
   readonly nowMs: () => number;
+  /** Standard input, in pieces of any size; none where a command may not read it. */
+  readonly input?: () => AsyncIterable<Uint8Array>;
   /** Standard output, verbatim. */
   readonly write: (text: string) => void;
   /** One line for people on standard error. */

@@ -11,6 +11,8 @@ export const EXIT = {
   degraded: 2,
   /** The command line cannot be understood. */
   usage: 64,
+  /** What came on standard input cannot be understood. */
+  dataError: 65,
   /** No daemon answers. */
   unavailable: 69,
   /** A bug in freshd. */

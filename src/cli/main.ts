@@ -97,6 +97,7 @@ function processIo(): CommandIo {
       return process.stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
     },
     nowMs: systemNowMs,
+    input: () => process.stdin,
     write,
     complain: (line) => writeError(`${line}\n`),
   };

@@ -14,6 +14,7 @@ import {
   perform,
 } from './command.ts';
 import { command as check } from './commands/check.ts';
+import { command as classify } from './commands/classify.ts';
 import { command as explain } from './commands/explain.ts';
 import { command as login } from './commands/login.ts';
 import { command as refresh } from './commands/refresh.ts';
@@ -24,7 +25,7 @@ import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
-const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, login, report, explain, check, reload];
+const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, login, report, explain, classify, check, reload];
 
 export async function runProgram(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok;
