@@ -19,6 +19,7 @@ import { createPerformer, type Performer, type PerformerOptions } from './perfor
 import { eventOfThrow } from './perform-store.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { within } from './time-limit.ts';
+import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
 
 /** What can change while the daemon runs, beside the credentials. */
 export interface Settings {
@@ -81,6 +82,7 @@ class CredentialDaemon implements Daemon {
   readonly #engine: Engine;
   readonly #performer: Performer;
   readonly #keeper: MemoryKeeper;
+  readonly #watches: StoreWatches;
   #settings: Settings;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
@@ -102,6 +104,7 @@ class CredentialDaemon implements Daemon {
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
     });
+    this.#watches = createStoreWatches({ state: this.state, reread: (name) => this.#reread(name) });
     const logTransition = createObserver({ log, remedy: this.remedy });
     this.#engine = createEngine({
       step,
@@ -163,6 +166,7 @@ class CredentialDaemon implements Daemon {
       return null;
     });
     if (memory !== null) this.#keeper.loaded(name, memory);
+    this.#watches.set(credential);
     const reading = this.#firstReading(credential);
     const event = await within(reading, FIRST_READING_MS_MAX);
     // Whatever it holds is the next start's: what begins now, nobody would end.
@@ -226,6 +230,11 @@ class CredentialDaemon implements Daemon {
     this.#credentials.set(name, credential);
     const targets = parts.publishers.map((publisher) => publisher.id);
     this.#engine.dispatch(name, { type: 'policy_changed', policy, targets });
+    this.#watches.set(credential);
+    this.#reread(name);
+  }
+
+  #reread(name: string): void {
     this.#performer.enqueue(name, [{ type: 'reread_store' }]);
   }
 
@@ -236,15 +245,18 @@ class CredentialDaemon implements Daemon {
 
   #afterStep({ credential, before, after, now }: Transition): void {
     if (before !== after) this.#keeper.note(after, now);
+    this.#watches.stepped(credential, after);
     if (after.phase.kind !== 'stopped' || !this.#leaving.delete(credential)) return;
     this.#engine.remove(credential);
     this.#keeper.forget(credential);
+    this.#watches.drop(credential);
     this.#credentials.delete(credential);
     // What it published stays, as after a stop; but nobody is left to end a report of being down.
     this.#performer.enqueue(credential, [{ type: 'set_sentinel', revision: 0, down: null }]);
   }
 
   async #stop(): Promise<void> {
+    this.#watches.close();
     const names = this.#engine.names();
     const longestRunMs = Math.max(0, ...[...this.#credentials.values()].map(({ policy }) => runMsMax(policy)));
     const atRest = this.#atRest(names);

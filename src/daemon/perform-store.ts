@@ -2,7 +2,8 @@
  * Performs `reread_store`: looks whether a store moved, and tells the core what it holds now.
  *
  * Rule: always one answer, also from a file system that hangs; a hang or a passing trouble of the system says nothing about
- * the store and is answered as `store_unchanged`, never as broken.
+ * the store and is answered as `store_unchanged`, never as broken. One look at a time: an older one must not be reported
+ * behind a newer one.
  */
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
@@ -29,8 +30,26 @@ export interface StoreChecksOptions {
 export function createStoreChecks(options: StoreChecksOptions): (credential: string) => Promise<void> {
   /** Checks that passed their limit and are still outstanding: no second one is started on that store. */
   const hung = new Set<string>();
+  const last = new Map<string, Promise<void>>();
+  const waiting = new Set<string>();
 
-  return async (name) => {
+  return (name) => {
+    const before = last.get(name);
+    // The look that waits will see whatever this one would have seen.
+    if (waiting.has(name)) return Promise.resolve(options.report(name, UNCHANGED));
+    if (before !== undefined) waiting.add(name);
+    const turn = before ?? Promise.resolve();
+    const work = turn.then(() => {
+      waiting.delete(name);
+      return look(name);
+    });
+    last.set(name, work);
+    return work.finally(() => {
+      if (last.get(name) === work) last.delete(name);
+    });
+  };
+
+  async function look(name: string): Promise<void> {
     const credential = options.credential(name);
     if (credential === undefined) return;
     if (hung.has(name) || options.isAttempting(name)) {
@@ -49,7 +68,7 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
       options.log.write('warn', 'store_check_hung', { credential: name, path: credential.parts.store.path });
     }
     options.report(name, event === 'timed_out' ? UNCHANGED : event);
-  };
+  }
 
   async function check(credential: ManagedCredential): Promise<Event> {
     try {

@@ -18,6 +18,7 @@ import type {
   CredentialParts,
   JournalEntry,
   JournalPort,
+  LockPurpose,
   LogPort,
   MemoryPort,
   PublisherPort,
@@ -147,6 +148,10 @@ export const tokens = (changes: Partial<TokenSet> = {}): TokenSet => ({
 });
 
 export interface FakeStore extends StorePort {
+  /** Tells whoever watches. */
+  changed: () => void;
+  watchers: number;
+  purposes: LockPurpose[];
   reading: StoreReading;
   locked: boolean;
   locks: number;
@@ -173,6 +178,16 @@ export function fakeStore(reading: StoreReading = { kind: 'tokens', tokens: toke
     writes: [],
     trouble: null,
     hang: null,
+    changed: () => undefined,
+    watchers: 0,
+    purposes: [],
+    watch(onChange) {
+      store.watchers += 1;
+      store.changed = onChange;
+      return () => {
+        store.watchers -= 1;
+      };
+    },
     read: look,
     readIfChanged: async () => (store.reading === lastRead ? { kind: 'unchanged' } : look()),
     async write(response, stillExpected) {
@@ -194,7 +209,8 @@ export function fakeStore(reading: StoreReading = { kind: 'tokens', tokens: toke
       lastRead = store.reading;
       return { committed: true, found: store.reading };
     },
-    async lock() {
+    async lock(_timeoutMs, purpose) {
+      store.purposes.push(purpose);
       store.locked = true;
       store.locks += 1;
       return async () => {

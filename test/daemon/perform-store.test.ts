@@ -118,3 +118,23 @@ test('during an attempt the store is left to the attempt, so that no change is s
   expect(events).toMatchObject([{ type: 'store_unchanged' }]);
   expect((await store.readIfChanged()).kind).toBe('tokens');
 });
+
+test('many looks at once are one, and one more behind it: an older one is never reported behind a newer one', async () => {
+  const { check, store, events } = build();
+  const hang = deferred();
+  store.hang = hang.promise;
+  store.reading = { kind: 'tokens', tokens: tokens({ refreshToken: 'refresh-8' }) };
+  const first = check();
+  const others = [check(), check(), check()];
+  store.reading = { kind: 'tokens', tokens: tokens({ refreshToken: 'refresh-9' }) };
+  store.hang = null;
+  hang.resolve();
+  await Promise.all([first, ...others]);
+  expect(events.map((event) => event.type)).toEqual([
+    'store_unchanged',
+    'store_unchanged',
+    'store_changed',
+    'store_unchanged',
+  ]);
+  expect(events[2]).toMatchObject({ grant: { fingerprint: fingerprint('refresh-9') } });
+});
