@@ -51,6 +51,11 @@ function doubted(state: CredentialState, now: Now): CredentialState {
 
 /** The one switch over failure classes. */
 export function failPhase(before: CredentialState, failure: Failure, now: Now): CredentialState {
+  if (isClockToBlame(before, failure)) {
+    const blamed = { ...before, clockBlamedFor: before.grant };
+    const told = raise(blamed, 'clock_skew', now, { code: failure.code });
+    return failPhase(told, { ...failure, class: 'transient' }, now);
+  }
   if (isFruitlessProbe(before, failure)) return latchedOn(before, failure, now);
   const noted = withLastFailure(before, failure, now);
   if (isUncounted(noted, failure, now)) {
@@ -70,6 +75,11 @@ export function failPhase(before: CredentialState, failure: Failure, now: Now): 
     default:
       return unreachable(failure.class);
   }
+}
+
+/** With clocks apart a sound grant can be refused: it seems to come from the future, or to be over. Once, not for ever. */
+function isClockToBlame({ grant, clockBlamedFor }: CredentialState, failure: Failure): boolean {
+  return failure.class === 'terminal' && failure.clockSkewMs !== undefined && clockBlamedFor !== grant;
 }
 
 function withLastFailure(state: CredentialState, failure: Failure, now: Now): CredentialState {

@@ -47,6 +47,7 @@ export interface Memory {
     readonly local: boolean;
   } | null;
   readonly doubt: Doubt | null;
+  readonly clockBlamedFor: Fingerprint | null;
   readonly downSince: EpochMs | null;
   readonly episode: Episode | null;
   readonly alerts: readonly Pick<AlertRecord, 'alert' | 'status'>[];
@@ -73,6 +74,7 @@ export function remember(state: CredentialState, now: Now): Memory {
     bucket: { attempts: state.bucket.attempts, refilledAt: wallOf(state.bucket.refilledAt, now) },
     latch: latchOf(state.phase, now),
     doubt: state.doubt,
+    clockBlamedFor: state.clockBlamedFor,
     downSince: state.downSince,
     episode: state.episode,
     alerts: state.alerts.map(({ alert, status }) => ({ alert, status })),
@@ -149,6 +151,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     },
     jumpGraceUntil: null,
     doubt: before?.doubt ?? null,
+    clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
     rejection: null,
     refreshedFor: null,

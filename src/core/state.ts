@@ -190,6 +190,8 @@ export interface CredentialState {
   /** Failures that were surely unsent are retried at the floor and not counted until then. */
   readonly jumpGraceUntil: MonotonicMs | null;
   readonly doubt: Doubt | null;
+  /** Whose refusal was not believed because of the clocks: once for each. */
+  readonly clockBlamedFor: Fingerprint | null;
   readonly unpersisted: Unpersisted | null;
 
   readonly rejection: Rejection | null;

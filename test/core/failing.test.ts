@@ -163,6 +163,19 @@ describe('what needs a person stops at once', () => {
     });
   });
 
+  it('a refusal with the clocks apart is believed the second time, also after a restart', () => {
+    const life = createLife({ server: failing({ ...INVALID_GRANT, clockSkewMs: -90_000 }) });
+    life.pass(DUE);
+    expect(life.state.phase.kind).toBe('backing_off');
+    expect(life.state.lastFailure).toMatchObject({ class: 'transient', code: 'invalid_grant' });
+    expect(life.newAlerts()).toEqual(['clock_skew', 'first_failure']);
+    life.restart(loaded(grant(1)));
+    life.pass(6 * MINUTE);
+    expect(life.attempts).toHaveLength(2);
+    expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'terminal' });
+    expect(life.newAlerts()).toEqual(['reauthorization_required']);
+  });
+
   it('E6: another login in the store resumes by itself, with one message', () => {
     const life = createLife({ server: failing(INVALID_GRANT) });
     life.pass(9 * HOUR);

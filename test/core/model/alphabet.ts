@@ -149,6 +149,10 @@ function failures(attempt: number, world: World): Happening[] {
     failed('429 with Retry-After', failure({ class: 'rate_limited', code: 'slow_down', retryAfterMs: 3 * UNIT })),
     failed('429', failure({ class: 'rate_limited', code: 'slow_down' })),
     failed('invalid_grant', failure({ class: 'terminal', code: 'invalid_grant' })),
+    failed(
+      'invalid_grant by another clock',
+      failure({ class: 'terminal', code: 'invalid_grant', clockSkewMs: 600_000 }),
+    ),
     failed('invalid_client', failure({ class: 'config', code: 'invalid_client' })),
     failed('script missing', failure({ class: 'config', code: 'script_missing', origin: 'local', unsent: true })),
     { name: 'no result', event: { type: 'refresh_outcome_unknown', attempt }, world },

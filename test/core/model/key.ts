@@ -58,6 +58,7 @@ export function keyOf(state: CredentialState, world: World): string {
     bucketKey(state, world, mono),
     state.jumpGraceUntil !== null && state.jumpGraceUntil > monotonicMs ? mono(state.jumpGraceUntil) : null,
     state.doubt === null ? null : [rank(state.doubt.fingerprint), state.doubt.sends],
+    rank(state.clockBlamedFor),
     state.unpersisted === null
       ? null
       : [

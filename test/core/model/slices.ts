@@ -121,7 +121,16 @@ export const SLICES: Readonly<Record<string, SliceSetting>> = {
     ),
   ),
   clocks: setting(
-    together(timePasses, clocksJump, attemptEndsBy('recorded', 'new token in the store already', 'refused connection')),
+    together(
+      timePasses,
+      clocksJump,
+      attemptEndsBy(
+        'recorded',
+        'new token in the store already',
+        'refused connection',
+        'invalid_grant by another clock',
+      ),
+    ),
   ),
   reports: setting(
     together(
