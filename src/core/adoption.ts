@@ -58,8 +58,13 @@ function otherToken(state: CredentialState, token: Token, now: Now): CredentialS
   return isStale ? { ...taken, phase: planned(taken, now) } : recovered(taken, plannedOfStored(taken, now), now);
 }
 
+/** What the store holds from now on. */
+export function supersede(state: CredentialState, next: Fingerprint): CredentialState {
+  return { ...state, grant: next, superseded: supersededBy(state, next) };
+}
+
 /** The former refresh token has a successor now: it is never sent and never adopted again. */
-export function supersededBy(state: CredentialState, next: Fingerprint): readonly Fingerprint[] {
+function supersededBy(state: CredentialState, next: Fingerprint): readonly Fingerprint[] {
   const { grant, policy, superseded } = state;
   if (!policy.rotates || grant === null || grant === next || superseded.includes(grant)) return superseded;
   return [...superseded, grant].slice(-policy.limits.supersededMax);

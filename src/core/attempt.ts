@@ -1,10 +1,10 @@
 /**
- * An attempt, stage by stage: begin, recorded, answered, persisted, closed; and what each way of failing means.
+ * An attempt, stage by stage: begin, recorded, answered, persisted, closed.
  *
  * Rule: whatever the verdict on the access token, a new refresh token goes to journal and store first; verdicts concern
  * publication and schedule only.
  */
-import { adopt, dueNow, supersededBy } from './adoption.ts';
+import { adopt, dueNow, supersede } from './adoption.ts';
 import type { AttemptReason } from './effect.ts';
 import type { Event } from './event.ts';
 import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded } from './failing.ts';
@@ -61,7 +61,7 @@ function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
 
 function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
   if (answer.response === null) {
-    return concludeAttempt(supersede(state, answer.grant), phase, answer, 'empty', now);
+    return concludeAttempt(supersede(state, answer.grant.fingerprint), phase, answer, 'empty', now);
   }
   const deadline = after(now, state.policy.limits.effectTimeoutMs);
   return {
@@ -82,7 +82,7 @@ export function persist(state: CredentialState, phase: Refreshing, now: Now): St
 
 function persisted(state: CredentialState, phase: Refreshing, now: Now): Step {
   if (phase.answer === null) return { state, effects: [] };
-  return concludeAttempt(supersede(state, phase.answer.grant), phase, phase.answer, 'empty', now);
+  return concludeAttempt(supersede(state, phase.answer.grant.fingerprint), phase, phase.answer, 'empty', now);
 }
 
 export function persistFailed(
@@ -131,11 +131,6 @@ function concludeAttempt(
     default:
       return unreachable(verdict);
   }
-}
-
-/** The former refresh token has a successor now: it is never sent and never adopted again. */
-function supersede(state: CredentialState, next: Grant): CredentialState {
-  return { ...state, grant: next.fingerprint, superseded: supersededBy(state, next.fingerprint) };
 }
 
 /** Results of an attempt, once they are known to be of the current one and of the stage it is in. */

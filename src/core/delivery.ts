@@ -108,7 +108,7 @@ export function undelivered(
 }
 
 /** Where doubling reaches its cap for any sensible limits; the count need not grow further. */
-const FAILURES_MAX = 6;
+export const FAILURES_MAX = 6;
 
 /** 2 s, doubling up to a minute. */
 export function retryDelayMs(state: CredentialState, failures: number): number {

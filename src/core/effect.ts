@@ -34,7 +34,7 @@ export interface Down {
 
 /** One message owed to a person. No secrets: codes and facts only; the wording is made from them. */
 export interface Alert {
-  /** Stable over repeats of the same message (`at least once, with an event id`). */
+  /** The same for each repeat of the message, so that a receiver who gets it twice can tell. */
   readonly id: string;
   readonly kind: AlertKind;
   readonly at: EpochMs;

@@ -1,7 +1,7 @@
 /**
  * Events: facts, in the past tense, that the shell reports to the core.
  *
- * Rule: an event that answers an effect carries that effect's `attempt`, `generation` or `revision`; a stale one equals a tick.
+ * Rule: an event that answers an effect carries that effect's `attempt`, `revision` or alert `id`; a stale one equals a tick.
  */
 import type { Failure } from './failure.ts';
 import type { AlertKind, Policy } from './policy.ts';

@@ -1,5 +1,7 @@
 /**
- * What must be true after every step. Cheap enough for production; the walk and the simulation check more (see their files).
+ * What must be true after every step.
+ *
+ * Rule: only what is cheap enough for production; the model walk of the tests checks the rest by accounts of its own.
  */
 import type { CredentialState } from './state.ts';
 import type { Now } from './token.ts';

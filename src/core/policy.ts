@@ -1,7 +1,7 @@
 /**
  * The limits of one credential, resolved to milliseconds, and the relations between them.
  *
- * Minutes and seconds exist only in config.json; `config/schema.ts` converts them once.
+ * Minutes and seconds exist only in config.json; the room that reads it converts them once.
  */
 
 /** Who refreshes: a script, the native grant, another tool that we only watch, or nobody. */

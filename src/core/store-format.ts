@@ -66,7 +66,7 @@ const DEFAULTS: Readonly<Record<StoreFormat, StoreDefaults>> = {
   'claude-code': { ...OF_A_TOOL, ownTool: OWN_TOOL, loginRemedy: 'claude /login' },
   codex: { ...OF_A_TOOL, ownTool: OWN_TOOL, loginRemedy: 'codex login' },
   gemini: { ...OF_A_TOOL, rotates: false, ownTool: OWN_TOOL, loginRemedy: 'gemini, and in it /auth' },
-  // These two know many providers, of which some rotate.
+  // These three know many providers, of which some rotate.
   opencode: { ...OF_A_TOOL, loginRemedy: 'opencode auth login' },
   openclaw: OF_A_TOOL,
   hermes: OF_A_TOOL,

@@ -24,7 +24,7 @@ export function storeRead(before: CredentialState, event: StoreEvent, now: Now):
   return { state: taken(state, event, now), effects: [] };
 }
 
-/** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster (row F8). */
+/** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster. */
 function foundByAttempt(state: CredentialState, event: StoreEvent, now: Now): Step {
   const { phase } = state;
   const isCurrent = phase.kind === 'refreshing' && event.type !== 'token_loaded' && event.attempt === state.attempt;
@@ -69,8 +69,8 @@ function checked(state: CredentialState, now: Now): CredentialState {
 }
 
 /** A local obstacle that is gone reopens the credential: nothing was ever sent about it. */
-export function storeUnchanged(before: CredentialState, hasNoObstacle: boolean, now: Now): CredentialState {
+export function storeUnchanged(before: CredentialState, isUnobstructed: boolean, now: Now): CredentialState {
   const state = checked(before, now);
   const isLocal = state.phase.kind === 'reauthorization_required' && state.phase.local;
-  return isLocal && hasNoObstacle ? { ...state, phase: dueNow(now) } : state;
+  return isLocal && isUnobstructed ? { ...state, phase: dueNow(now) } : state;
 }

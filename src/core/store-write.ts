@@ -1,16 +1,15 @@
 /**
  * The store between attempts: looking whether it moved, and writing again what it did not take.
+ *
+ * Rule: both are repeated until they are answered, so an answer that is lost costs a wait and nothing else.
  */
-import { adopt, supersededBy } from './adoption.ts';
-import { retryDelayMs } from './delivery.ts';
+import { adopt, supersede } from './adoption.ts';
+import { FAILURES_MAX, retryDelayMs } from './delivery.ts';
 import type { Effect } from './effect.ts';
 import type { Event } from './event.ts';
 import { after } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
 import type { Now } from './token.ts';
-
-/** Where doubling has reached its cap. */
-const FAILURES_MAX = 6;
 
 export function settleStore(state: CredentialState, now: Now): Step {
   if (state.phase.kind === 'refreshing' || state.stopping) return { state, effects: [] };
@@ -43,12 +42,7 @@ export function unpersistedAnswered(
   if (unpersisted === null) return { state, effects: [] };
   if (event.type === 'persist_succeeded') {
     return {
-      state: {
-        ...state,
-        unpersisted: null,
-        superseded: supersededBy(state, event.fingerprint),
-        grant: event.fingerprint,
-      },
+      state: { ...supersede(state, event.fingerprint), unpersisted: null },
       effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'empty' }],
     };
   }

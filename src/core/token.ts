@@ -1,7 +1,7 @@
 /**
- * Tokens, moments and fingerprints, and the reading of a token response.
+ * Tokens, moments and fingerprints: the words that everything else is said in.
  *
- * Rule: `expires_in` and other durations become moments here, once; everything after works with `EpochMs`.
+ * Rule: moments only. What the wire states as a duration has become an `EpochMs` before it gets here.
  */
 
 declare const epochBrand: unique symbol;

@@ -3,12 +3,11 @@
  */
 import { isUsable, whyDown } from './delivery.ts';
 import type { AttemptReason } from './effect.ts';
-import type { FailureClass } from './failure.ts';
 import { type NextAction, nextAction } from './next-action.ts';
 import { isHalfLifeLeft, nextAttempt } from './plan.ts';
 import { holdEndsAt, isDistrusted } from './rejection.ts';
 import { expiresAtOf, isExpired, leadOf, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
-import type { CredentialState, PhaseKind, ReauthorizationReason } from './state.ts';
+import type { CredentialState, LastFailure, PhaseKind, ReauthorizationReason } from './state.ts';
 import type { EpochMs, Generation, Now } from './token.ts';
 
 /** What people are shown; `usable` and `expiring` can be read. */
@@ -40,19 +39,16 @@ export type TokenRead =
       readonly retryAfterMs: number | null;
     };
 
-/** What happened to a report of a rejection (surfaces: `outcome`). */
-export type RejectionOutcome =
-  | { readonly outcome: 'refresh_started' | 'joined' | 'superseded' | 'ignored' | 'not_refreshable' }
-  | { readonly outcome: 'scheduled'; readonly inMs: number };
-
+/** Whether a refresh is under way or planned now. `inMs`: from now. */
 type StartedOutcome =
   | { readonly outcome: 'refresh_started' | 'joined' | 'not_refreshable' }
   | { readonly outcome: 'scheduled'; readonly inMs: number };
 
-/** What happened to a request for a refresh. */
-export type RequestOutcome =
-  | { readonly outcome: 'refresh_started' | 'joined' | 'not_needed' | 'not_refreshable' }
-  | { readonly outcome: 'scheduled'; readonly inMs: number };
+/** What became of a report of a rejection. */
+export type RejectionOutcome = StartedOutcome | { readonly outcome: 'superseded' | 'ignored' };
+
+/** What became of a request for a refresh. */
+export type RequestOutcome = StartedOutcome | { readonly outcome: 'not_needed' };
 
 export interface CredentialDescription {
   readonly credential: string;
@@ -74,12 +70,7 @@ export interface CredentialDescription {
   } | null;
   readonly lastSucceededAt: EpochMs | null;
   readonly failures: number;
-  readonly lastFailure: {
-    readonly class: FailureClass;
-    readonly code: string;
-    readonly at: EpochMs;
-    readonly detail: string | null;
-  } | null;
+  readonly lastFailure: LastFailure | null;
   readonly inDoubt: boolean;
   readonly episode: { readonly startedAt: EpochMs; readonly code: string; readonly alerts: readonly string[] } | null;
   readonly publications: readonly {
