@@ -245,6 +245,8 @@ describe('an answer merged into what was held', () => {
   it('takes a new refresh token without the end of the old one', () => {
     const next = tokensWith({ accessToken: 'new', refreshToken: 'rt-2' });
     expect(mergeResponse(previous, next)).toEqual({ ...next, account: 'me' });
+    // The subject of an id_token in the answer is no other account than the one that the store names in its own way.
+    expect(mergeResponse(previous, { ...next, account: 'subject' }).account).toBe('me');
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
 import { describe, expect, it } from 'vitest';
@@ -289,6 +289,17 @@ describe('the output of a command', () => {
     const reading = await commandStore(['sh', '-c', script]).read();
     expect(reading).toEqual({ kind: 'broken', detail: expect.stringContaining(seen) });
     expect(JSON.stringify(reading)).not.toContain('SECRET');
+  });
+
+  it('D2: is back with the very token it had, once the command works again', async () => {
+    const { path } = await fileWith('token-1\n');
+    const store = commandStore(['cat', path]);
+    const first = await store.read();
+    await rm(path);
+    expect((await store.readIfChanged()).kind).toBe('broken');
+    await writeFile(path, 'token-1\n');
+    expect(await store.readIfChanged()).toEqual(first);
+    expect(await store.readIfChanged()).toEqual({ kind: 'unchanged' });
   });
 
   it('is broken when there is no such program', async () => {
