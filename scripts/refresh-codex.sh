@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes Codex refresh its own login, by asking it for one word.
 #
-# Configuration   "store": { "format": "json", "path": "~/.codex/auth.json", … }, "refresh": { "command": ["./scripts/refresh-codex.sh"], "result": "store" }
+# Configuration   "store": { "format": "codex" }, "refresh": { "command": ["./scripts/refresh-codex.sh"], "result": "store" }
 # Relies on       `codex exec` refreshing auth.json in ~/.codex (CODEX_HOME) when it needs the API. Costs one short request
 #                 of your quota. The sandbox is read-only, and no repository is needed.
 #

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Makes the Gemini CLI refresh its own login, by asking it for one word.
 #
-# Configuration   "store": { "format": "json", "path": "~/.gemini/oauth_creds.json", … }, "rotates": false,
-#                 "refresh": { "command": ["./scripts/refresh-gemini.sh"], "result": "store" }
+# Configuration   "store": { "format": "gemini" }, "refresh": { "command": ["./scripts/refresh-gemini.sh"], "result": "store" }
 # Relies on       `gemini -p` refreshing ~/.gemini/oauth_creds.json when it needs the API, with the login by Google account.
 #                 Costs one short request of your quota. Google's refresh tokens are not single use.
 #
