@@ -5,6 +5,7 @@
  */
 import type { OauthConfig, StoreConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
+import { isLoopback } from './loopback.ts';
 import { type At, type Resolver, report, resolveFile, resolveText } from './resolver.ts';
 import type { RawOauth } from './schema-oauth.ts';
 
@@ -106,9 +107,6 @@ function loopbackOnly(resolver: Resolver, at: At, address: string | null): strin
   });
   return address;
 }
-
-const isLoopback = ({ hostname }: URL): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 
 const TOKEN_ONLY: ReadonlySet<StoreConfig['format']> = new Set(['env', 'text', 'static']);
 

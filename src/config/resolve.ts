@@ -8,6 +8,7 @@ import { ALERT_KINDS } from '../core/policy.ts';
 import { ALERT_SWITCHES } from './alert-keys.ts';
 import type { Config, SinkConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
+import { isLoopback } from './loopback.ts';
 import { type Capture, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
 import { resolveCredential } from './resolve-credential.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
@@ -58,7 +59,7 @@ function optionalFile(resolver: Resolver, at: At, text: string | undefined): str
   return text === undefined ? undefined : resolveFile(resolver, at, text);
 }
 
-/** F58: the system cuts a longer path off without a word, and the socket appears under another name. */
+/** The system cuts a longer path off without a word, and the socket appears under another name. */
 function checkSocketPath(resolver: Resolver, path: string): void {
   const bytes = Buffer.byteLength(path);
   const bytesMax = socketPathBytesMax(resolver.capture.platform);
@@ -104,7 +105,7 @@ function resolveUrl(resolver: Resolver, at: At, text: string): string {
   const value = resolveText(resolver, at, text);
   if (resolver.problems.length > problemsBefore) return value;
   const url = URL.canParse(value) ? new URL(value) : null;
-  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))) {
+  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url)))) {
     report(resolver, at, {
       expected: 'an https URL, or an http one to this machine',
       seen: url === null ? 'no URL (not shown)' : `one with ${url.protocol} (not shown)`,
@@ -113,6 +114,3 @@ function resolveUrl(resolver: Resolver, at: At, text: string): string {
   }
   return value;
 }
-
-const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
