@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import type { LogLevel, LogPort } from '../daemon/ports.ts';
 import { createLineWriter } from './line-writer.ts';
 import { portErrorFrom } from './port-error.ts';
+import { MARKED_SECRET } from './redact.ts';
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -60,7 +61,7 @@ function openLog(file: string): number {
 
 type Fields = Parameters<LogPort['write']>[2];
 
-/** Second line of defence (row A10): callers pass codes and names only, and one day one of them will not. */
+/** Second line of defence: callers pass codes and names only, and one day one of them will not. */
 function scrubbed(fields: Fields): Fields {
   const result: Record<string, Fields[string]> = {};
   for (const [key, value] of Object.entries(fields)) result[key] = typeof value === 'string' ? scrub(value) : value;
@@ -77,8 +78,7 @@ const SECRET_SHAPES: readonly RegExp[] = [
   /\beyJ[\w-]{6,}(?:\.[\w-]*){0,2}/g,
   // An Authorization header's value.
   /\b(?:bearer|basic)\s+[\w.~+/=-]+/gi,
-  // Prefixes by which providers mark their secrets: Anthropic and OpenAI, GitHub, Slack, Google, xAI.
-  /\b(?:sk-|gh[opusr]_|github_pat_|xox[a-z]-|ya29\.|1\/\/0|xai-)[\w.-]{6,}/g,
+  MARKED_SECRET,
 ];
 
 /** Like `02:14:07Z  warn   refresh_failed        claude  attempt=3 code=timeout`. */

@@ -6,6 +6,9 @@
 
 const REDACTED = '[redacted]';
 
+/** Prefixes by which providers mark their secrets: Anthropic and OpenAI, GitHub, Slack, Google, xAI. */
+export const MARKED_SECRET = /\b(?:sk-|gh[opusr]_|github_pat_|xox[a-z]-|ya29\.|1\/\/0|xai-)[\w.-]{6,}/g;
+
 /**
  * Removes secrets from text that a script, server or tool wrote.
  * @param secrets values known to be secret; they are found whole, cut off, and in URL or JSON encoding
@@ -57,8 +60,7 @@ const SHAPES: readonly RegExp[] = [
   /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/gi,
   // A JWT, or what is left of one: base64url of `{"`.
   /\beyJ[\w-]{6,}(?:\.[\w-]*){0,4}/g,
-  // Prefixes by which providers mark their secrets: Anthropic and OpenAI, GitHub, Slack, Google, xAI.
-  /\b(?:sk-|gh[opusr]_|github_pat_|xox[a-z]-|ya29\.|1\/\/0|xai-)[\w.-]{6,}/g,
+  MARKED_SECRET,
   // Long hexadecimal runs.
   /\b[0-9a-f]{20,}\b/gi,
   // Long runs of the base64 alphabets that mix letters and digits, as random text does and words do not.
