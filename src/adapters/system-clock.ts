@@ -1,7 +1,7 @@
 /**
  * The machine's clocks and the daemon's one alarm.
  *
- * Rule: nothing else in the daemon asks for the time or waits for it. The alarm may ring early or late, never not at all.
+ * Rule: nothing else in the daemon says what time it is, and no refresh waits for any other timer. The alarm may ring early or late, never not at all.
  */
 import { Cron } from 'croner';
 import { epochMs, monotonicMs } from '../core/token.ts';

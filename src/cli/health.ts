@@ -8,7 +8,7 @@ import type { Tone } from './format.ts';
 
 export type Health = 'usable' | 'degraded' | 'unusable';
 
-/** "Refresh failed" is not "token dead": a token that can be read but not renewed, stored or delivered is degraded. */
+/** "Refresh failed" is not "token dead": a token that can be read but not refreshed, stored or delivered is degraded. */
 export function healthOf(credential: CredentialBody): Health {
   const { status, phase, durable, publications, fault } = credential;
   if (status !== 'usable' && status !== 'expiring') return 'unusable';

@@ -120,7 +120,7 @@ async function adviseOnEnvFiles(config: Config, capture: Capture): Promise<reado
   return (await Promise.all(each)).flat();
 }
 
-/** F76: each program once, however many credentials share it. */
+/** Each program once, however many credentials share it. */
 async function adviseOnPrograms(config: Config, capture: Capture): Promise<readonly Advice[]> {
   const programs = new Map<string, string>();
   const note = (program: string, at: readonly (string | number)[]): void => {

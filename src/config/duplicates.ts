@@ -1,5 +1,5 @@
 /**
- * What must not stand twice (F75): a store entry, a variable of a `.env` file, and a source that is its own target.
+ * What must not stand twice: a store entry, a variable of a `.env` file, and a source that is its own target.
  *
  * Rule: pure; files are compared by their real paths, which load.ts looks up.
  */

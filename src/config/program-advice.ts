@@ -1,5 +1,5 @@
 /**
- * F76: looks for each program as the daemon will, so that a missing one is named before it is needed.
+ * Looks for each program as the daemon will, so that a missing one is named before it is needed.
  *
  * Rule: advice only; the same things found when a refresh is due are failures of that refresh, and cure themselves.
  */

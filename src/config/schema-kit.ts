@@ -1,7 +1,7 @@
 /**
  * The kinds of value in the configuration: each makes a zod schema, its error text and its documentation from one description.
  *
- * Rule: error text is `expected …, got …; …` without the path, which problems.ts puts in front.
+ * Rule: error text is `expected …, got …; …` without the path, which parse.ts puts in front.
  */
 import * as z from 'zod';
 import { complain, describeSeen, nearest } from './complaint.ts';

@@ -1,5 +1,5 @@
 /**
- * The waiting line for refresh slots: at most so many attempts at once over all credentials, nearest expiry first (row F74).
+ * The waiting line for refresh slots: at most so many attempts at once over all credentials, nearest expiry first.
  *
  * Rule: a slot is held from leaving the line until its release is called; releasing twice is harmless. Whoever waits can
  * leave without having had a turn.

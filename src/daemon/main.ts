@@ -272,7 +272,7 @@ async function bootId(): Promise<string | null> {
 /** Somebody else is there; the same start may succeed later. */
 const NOT_NOW_CODES: ReadonlySet<string> = new Set(['already_running', 'socket_in_use']);
 
-// Half a second of a person's patience, as often as a watched file is looked at by most tools.
+// Soon enough for a person who has just saved the file, and seldom enough to cost nothing.
 const CONFIG_LOOK_MS = 2_000;
 
 // Everything of ours has ended by then; what is left belongs to the system.

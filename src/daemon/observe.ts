@@ -58,7 +58,7 @@ function observePhase({ credential, event, before, after, now }: Transition, { l
   });
 }
 
-/** Said once per start of a credential that waited for a person before it, and still does (row D3). */
+/** Said once per start of a credential that waited for a person before it, and still does. */
 export function logStillWaiting(state: CredentialState, now: Now, { log, remedy }: ObserverOptions): void {
   const { name, phase, attempt, lastFailure } = state;
   log.write('warn', PHASE_RECORDS[phase.kind][1], {
@@ -107,7 +107,7 @@ function detailOf({ phase, lastFailure }: CredentialState): string | null {
 const needsPerson = ({ phase }: CredentialState): boolean =>
   phase.kind === 'reauthorization_required' || phase.kind === 'absent';
 
-/** What consumers have meanwhile (row D3). */
+/** What consumers have meanwhile. */
 function insteadOf({ held }: CredentialState, now: Now): string {
   if (held === null || isExpired(held, now)) return 'nothing';
   return held.token.expiry.kind === 'known' ? 'the present token until its expiry' : 'the present token';

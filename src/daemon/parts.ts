@@ -75,7 +75,7 @@ function buildStore({ name, store }: CredentialConfig, reading: ManagedCredentia
   return createStore({ format: store.format, ...reading, ...place, now, monotonicMs, onTakenOver });
 }
 
-/** Stands in for a credential whose parts could not be built: it is broken, says why, and harms nobody else (row D1). */
+/** Stands in for a credential whose parts could not be built: it is broken, says why, and harms nobody else. */
 export function brokenCredential({ name, policy }: CredentialConfig, why: string): ManagedCredential {
   const reading = { kind: 'broken', detail: why } as const;
   const store: StorePort = {

@@ -4,7 +4,7 @@
  * Rule: every target of every credential is a world of its own. It has at most one operation outstanding and one command
  * waiting, the latest; a superseded one is dropped, since the core ignores answers to older revisions. An operation that
  * passes its time limit is reported as failed while it stays outstanding, and until it ends every command to that target is
- * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool (row F83).
+ * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool.
  */
 import { SENTINEL_TARGET } from '../core/delivery.ts';
 import type { Effect } from '../core/effect.ts';

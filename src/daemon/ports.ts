@@ -119,7 +119,7 @@ export interface PublisherPort {
   withdraw(): Promise<void>;
 }
 
-/** The file that says "this credential is down, and why" (row C4). */
+/** The file that says "this credential is down, and why". */
 export interface SentinelPort {
   set(credential: string, down: (Down & { readonly remedy: string }) | null): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * `--dry-run`: says for each credential what the daemon would do with it, and when (row A18).
+ * `--dry-run`: says for each credential what the daemon would do with it, and when.
  *
  * Rule: reads stores and looks at programs; writes nothing, starts nothing, and knows no memory of former runs.
  */

@@ -1,7 +1,7 @@
 /**
  * One request to an authorization server and its answer, with the one thing known that the in-doubt rule needs: was it sent?
  *
- * Rule: one connection for one exchange; redirects are never followed (F85); an answer is kept whole or not at all, and a
+ * Rule: one connection for one exchange; redirects are never followed; an answer is kept whole or not at all, and a
  * document that is whole although its connection broke is an answer.
  */
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';

@@ -12,7 +12,7 @@ import { errnoOf } from '../port-error.ts';
 
 export interface ProcessEntry {
   readonly pid: number;
-  /** Comparable with that of {@link runningProcess}, and with nothing else. */
+  /** Comparable with that of {@link startTimeOf}, and with nothing else. */
   readonly startTime: string;
   readonly parent: number;
   readonly group: number;

@@ -1,5 +1,7 @@
 /**
- * Reserves disk space for what a script will print: an answer that finds no room is a rotated refresh token lost (row F39).
+ * Reserves disk space for what a script will print: an answer that finds no room is a rotated refresh token lost.
+ *
+ * Rule: what cannot be reserved is not refused; only a disk that says it is full is.
  */
 import { execa } from 'execa';
 import { portErrorFrom } from '../port-error.ts';
