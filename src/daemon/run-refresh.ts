@@ -7,7 +7,7 @@
 import type { AttemptReason } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
-import type { Fingerprinter, TokenResponse, TokenSet } from '../core/token.ts';
+import type { Fingerprinter, Grant, TokenResponse, TokenSet } from '../core/token.ts';
 import { dateResponse, grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
 import { findingOf, identityOf, type ManagedCredential } from './credential.ts';
 import { fruitless, inDoubt, unsent } from './failures.ts';
@@ -43,7 +43,7 @@ export async function runRefresh(run: Run, tools: RunTools): Promise<Event> {
   );
   switch (outcome.kind) {
     case 'failure':
-      return failed(run, outcome.failure);
+      return refused(run, outcome.failure, tools);
     case 'response':
       return answered(run, outcome.response, tools);
     case 'stored':
@@ -67,21 +67,46 @@ function answered(run: Run, response: TokenResponse, tools: RunTools): Event {
   return { type: 'refresh_succeeded', attempt, answer: { grant, response: dateResponse(response, receivedAt) } };
 }
 
-/** The tool may still be writing when its command returns: the store is watched for a moment. */
+/**
+ * A store that moved says more than how the run ended. Where the refresh writes it, that is success, also after a timeout;
+ * beside a verdict on what was sent it means that somebody else rotated meanwhile, and the verdict is about the past.
+ */
+async function refused(run: Run, failure: Failure, tools: RunTools): Promise<Event> {
+  const { policy } = run.credential;
+  if (failure.unsent || (!policy.resultInStore && failure.class !== 'terminal')) return failed(run, failure);
+  const { attempt } = run;
+  const found = await movedStore(run, tools);
+  if (found.kind !== 'moved') return failed(run, failure);
+  return policy.resultInStore
+    ? { type: 'refresh_succeeded', attempt, answer: { grant: found.grant, response: null } }
+    : { type: 'store_changed', grant: found.grant, attempt };
+}
+
 async function stored(run: Run, tools: RunTools): Promise<Event> {
-  const { credential, attempt, tokens } = run;
+  const found = await movedStore(run, tools);
+  if (found.kind === 'lost') return failed(run, fruitless(found.code, found.detail));
+  return { type: 'refresh_succeeded', attempt: run.attempt, answer: { grant: found.grant, response: null } };
+}
+
+type StoreAfterRun =
+  | { readonly kind: 'moved' | 'same'; readonly grant: Grant }
+  | { readonly kind: 'lost'; readonly code: string; readonly detail: string };
+
+/** The tool may still be writing when its command returns: the store is watched for a moment. */
+async function movedStore({ credential, tokens }: Run, tools: RunTools): Promise<StoreAfterRun> {
   const before = tokens === null ? null : grantOf(tokens, tools.fingerprint);
   for (let waitedMs = 0; ; waitedMs += STORE_POLL_MS) {
     const finding = findingOf(await credential.parts.store.read(), tools.fingerprint);
     const isOver = waitedMs >= STORE_POLL_MS_MAX;
     if (finding.kind === 'grant') {
       const hasMoved = before === null || identityOf(finding.grant) !== identityOf(before);
-      if (hasMoved || isOver) {
-        return { type: 'refresh_succeeded', attempt, answer: { grant: finding.grant, response: null } };
-      }
+      if (hasMoved || isOver) return { kind: hasMoved ? 'moved' : 'same', grant: finding.grant };
     } else if (isOver) {
-      const code = finding.kind === 'missing' ? 'token_missing' : finding.reason;
-      return failed(run, fruitless(code, finding.detail));
+      return {
+        kind: 'lost',
+        code: finding.kind === 'missing' ? 'token_missing' : finding.reason,
+        detail: finding.detail,
+      };
     }
     await pause(STORE_POLL_MS);
   }

@@ -268,6 +268,59 @@ test('F66: a store that did not move is reported as it is, for the core to judge
   });
 });
 
+const ROTATED = { kind: 'tokens', tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }) } as const;
+const TIMEOUT = unsentNever('transient', 'timeout');
+const REFUSED = unsentNever('terminal', 'invalid_grant');
+
+function unsentNever(failureClass: 'transient' | 'terminal', code: string): RefreshOutcome {
+  const failure = {
+    class: failureClass,
+    code,
+    doubt: true,
+    unsent: false,
+    origin: 'server',
+    retryAfterMs: null,
+  } as const;
+  return { kind: 'failure', failure: { ...failure, detail: null } };
+}
+
+test('F77: a tool that was ended after it wrote its store has refreshed', async () => {
+  const { begin, run, store, events } = build({ outcome: TIMEOUT, policy: { resultInStore: true } });
+  await begin();
+  store.reading = ROTATED;
+  await run();
+  expect(events.at(-1)).toMatchObject({
+    type: 'refresh_succeeded',
+    answer: { grant: { fingerprint: fingerprint('refresh-2') }, response: null },
+  });
+});
+
+test('F24: a tool that was ended and wrote nothing has failed', async () => {
+  const { begin, run, events } = build({ outcome: TIMEOUT, policy: { resultInStore: true } });
+  await begin();
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'timeout' } });
+});
+
+test('F8: a refusal of what another process rotated meanwhile is no verdict: its grant is adopted', async () => {
+  const { begin, run, store, events } = build({ outcome: REFUSED });
+  await begin();
+  store.reading = ROTATED;
+  await run();
+  expect(events.at(-1)).toMatchObject({
+    type: 'store_changed',
+    attempt: 1,
+    grant: { fingerprint: fingerprint('refresh-2') },
+  });
+});
+
+test('F7: a refusal of what the store still holds is a verdict', async () => {
+  const { begin, run, events } = build({ outcome: REFUSED });
+  await begin();
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
+});
+
 test('a refresher that throws is a failure of that credential, logged without what it said', async () => {
   const { begin, run, refresh, events, log } = build();
   refresh.answer = () => {
