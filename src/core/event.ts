@@ -53,5 +53,3 @@ export type Event =
   /** The two clocks disagree by `byMs`: positive when the wall clock ran ahead (suspend, or it was set). */
   | { readonly type: 'clock_jumped'; readonly byMs: number }
   | { readonly type: 'stopping' };
-
-export type EventType = Event['type'];
