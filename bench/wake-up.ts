@@ -4,11 +4,12 @@
  * Rule: the real engine and core on a clock of our own that jumps from deadline to deadline; every effect is answered at
  * once, so that nothing but the wake-up is measured.
  */
+import { resolvePolicy } from '../src/config/resolve-policy.ts';
 import { SENTINEL_TARGET } from '../src/core/delivery.ts';
 import type { Effect } from '../src/core/effect.ts';
 import { nextDeadline, step } from '../src/core/lifecycle.ts';
 import { initialState } from '../src/core/memory.ts';
-import { LIMITS, type Policy } from '../src/core/policy.ts';
+import type { Policy } from '../src/core/policy.ts';
 import { epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../src/core/token.ts';
 import { createEngine, type Engine } from '../src/daemon/engine.ts';
 import type { AlarmPort } from '../src/daemon/ports.ts';
@@ -95,31 +96,17 @@ function grantOf(index: number): Grant {
   return { token, fingerprint, hasRefreshToken: true, refreshTokenExpiresAt: null, account: null };
 }
 
-/** The defaults. */
-const policyOf = (index: number): Policy => ({
-  method: 'script',
-  resultInStore: false,
-  mintsWithoutGrant: false,
-  rotates: true,
-  optional: false,
-  refreshMarginMs: 1_800_000,
-  retryIntervalMs: 300_000,
-  maxRetries: 5,
-  activeRecoveryIntervalMs: 1_800_000,
-  refreshTimeoutMs: 60_000,
-  killGraceMs: 5_000,
-  minRefreshIntervalMs: 10_000,
-  maxAttemptsPerHour: 30,
-  settleMs: 2_000,
-  storeCheckMs: 60_000,
-  rejectionHoldMs: 60_000,
-  jitterPercent: 10,
-  // Any number that spreads them.
-  jitterSeed: Math.imul(index + 1, 2_654_435_761) >>> 0,
-  alerts: [],
-  reminderMs: null,
-  limits: LIMITS,
-});
+/** The built-in limits. */
+const policyOf = (index: number): Policy =>
+  resolvePolicy({
+    name: `credential-${index}`,
+    format: 'token-response',
+    refresh: { kind: 'command', argv: ['refresh'], cwd: '/', result: 'stdout', input: 'token', environment: {} },
+    own: {},
+    defaults: {},
+    alerts: { kinds: [], reminderMs: null },
+    machineId: '',
+  });
 
 const START_MS = Date.UTC(2026, 0, 1);
 
