@@ -43,6 +43,7 @@ export interface AuthorizationServerState {
     readonly seeded: number;
     readonly resource: number;
     readonly rejected: number;
+    readonly discovered: number;
   };
   readonly families: readonly { readonly revoked: boolean; readonly rotations: number }[];
   readonly goodAccessTokens: number;

@@ -45,7 +45,17 @@ export async function startAuthorizationServer(options = {}) {
   const browserCodes = createBrowserCodes({ now });
   const deviceCodes = createDeviceCodes({ now, intervalSeconds: deviceIntervalSeconds });
   const faults = createFaults();
-  const counts = { token: 0, refreshed: 0, refused: 0, failed: 0, dropped: 0, seeded: 0, resource: 0, rejected: 0 };
+  const counts = {
+    token: 0,
+    refreshed: 0,
+    refused: 0,
+    failed: 0,
+    dropped: 0,
+    seeded: 0,
+    resource: 0,
+    rejected: 0,
+    discovered: 0,
+  };
   const known = { grants, browserCodes, deviceCodes, clients: createClients(clients) };
   const context = { ...known, faults, counts, deviceLifeSeconds, url: '' };
   const listener = (request, response) => {
@@ -99,11 +109,8 @@ const ROUTES = new Map([
   ['GET /authorize', answerAuthorize],
   ['POST /device_authorization', answerDeviceAuthorization],
   ['GET /device', answerDevice],
-  ['GET /.well-known/openid-configuration', ({ url }, _request, response) => sendJson(response, 200, metadata(url))],
-  [
-    'GET /.well-known/oauth-authorization-server',
-    ({ url }, _request, response) => sendJson(response, 200, metadata(url)),
-  ],
+  ['GET /.well-known/openid-configuration', answerDiscovery],
+  ['GET /.well-known/oauth-authorization-server', answerDiscovery],
   ['GET /resource', answerResource],
   ['GET /admin/state', (context, _request, response) => sendJson(response, 200, stateOf(context))],
   ['POST /admin/delay', ({ faults }, { body }, response) => done(response, faults.setDelay(parseJson(body)))],
@@ -206,15 +213,16 @@ function answerDevice({ deviceCodes }, { query }, response) {
 }
 
 /** RFC 8414 §2. */
-function metadata(url) {
-  return {
+function answerDiscovery({ url, counts }, _request, response) {
+  counts.discovered += 1;
+  sendJson(response, 200, {
     issuer: url,
     token_endpoint: `${url}/token`,
     authorization_endpoint: `${url}/authorize`,
     device_authorization_endpoint: `${url}/device_authorization`,
     response_types_supported: ['code'],
     code_challenge_methods_supported: ['S256'],
-  };
+  });
 }
 
 function answerResource({ grants, counts }, { headers }, response) {

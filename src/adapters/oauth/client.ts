@@ -46,6 +46,8 @@ type CarryingFetch = (
 export interface OauthClient {
   /** Reads the CA file; finds the endpoints. @throws NoAnswer, never sent */
   connect(limits: readonly Limit[], needs: readonly EndpointName[]): Promise<Connected>;
+  /** What was discovered may no longer be so. */
+  forget(): void;
   /** @throws NoAnswer `ca_file_unreadable` */
   readCa(): Promise<string | null>;
 }
@@ -87,7 +89,13 @@ export function createOauthClient(options: OauthClientOptions): OauthClient {
     };
   }
 
-  return { connect, readCa };
+  return {
+    connect,
+    readCa,
+    forget() {
+      discovered = null;
+    },
+  };
 }
 
 /** oauth4webapi would refuse loopback without encryption; `refuseUnlessPrivate` has already looked. */
@@ -114,7 +122,7 @@ function authenticationOf({ clientAuthentication, clientSecret }: OauthClientOpt
     : oauth.ClientSecretPost(clientSecret);
 }
 
-/** OpenID Connect Discovery, then RFC 8414; kept for the life of this client. Nothing secret is sent. */
+/** OpenID Connect Discovery, then RFC 8414; kept until it is forgotten. Nothing secret is sent. */
 async function discover(issuer: URL, carrying: ExchangeOptions): Promise<oauth.AuthorizationServer> {
   refuseUnlessPrivate('issuer', issuer.href);
   const http = httpOf((url, request) => carry(url, request, carrying, 'form'));

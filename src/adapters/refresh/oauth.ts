@@ -80,7 +80,10 @@ async function refresh(request: RefreshRequest, { client, options, cancelled }: 
   if (skewMs !== null) {
     options.log('warn', 'clock_skew', { credential: request.credential, attempt: request.attempt, byMs: skewMs });
   }
-  return judgeAnswer({ status, headers, body: await response.text() }, { now, rotates: options.rotates });
+  const outcome = judgeAnswer({ status, headers, body: await response.text() }, { now, rotates: options.rotates });
+  // Endpoints move, rarely; whoever is refused looks again where they are.
+  if (outcome.kind === 'failure') client.forget();
+  return outcome;
 }
 
 /** @throws whatever is no NoAnswer: a bug */

@@ -78,12 +78,15 @@ describe('a refresh that succeeds', () => {
     expect(outcome).toEqual({ kind: 'response', response: { refresh_token: 'rt_new' } });
   });
 
-  test('finds its endpoint in a discovery document, once', async () => {
+  test('finds its endpoint in a discovery document, once, and again after a failure', async () => {
     const server = await authorizationServer();
     const refresh = native({ issuer: server.url });
     const first = responseOf(await refresh.run(server.seed().refresh_token));
     responseOf(await refresh.run(String(first.refresh_token)));
-    expect(server.state().requests.refreshed).toBe(2);
+    expect(server.state().requests).toMatchObject({ refreshed: 2, discovered: 1 });
+    await refresh.run('rt_unknown');
+    await refresh.run('rt_unknown');
+    expect(server.state().requests.discovered).toBe(2);
   });
 
   test('a whole answer counts although its connection breaks before the announced end', async () => {
