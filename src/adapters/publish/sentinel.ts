@@ -17,14 +17,19 @@ export interface Sentinel extends SentinelPort {
 
 /** @param directory freshd's own, made when it is missing; sentinels lie in it by credential name */
 export function createSentinel(directory: string): Sentinel {
+  // After the sweep: the sentinels that lie there. Thousands of credentials are up at each start, and have none to remove.
+  let present: Set<string> | null = null;
   return {
     async set(credential, down) {
       const path = join(directory, credential);
       try {
         if (down === null) {
+          if (present?.has(credential) === false) return;
           await rm(path, { force: true });
+          present?.delete(credential);
           return;
         }
+        present?.add(credential);
         await makeDirectories(directory, 0o755);
       } catch (error) {
         throw portErrorFrom(error, { path, doing: down === null ? 'remove' : 'write' });
@@ -38,12 +43,15 @@ export function createSentinel(directory: string): Sentinel {
       const kept = new Set(names);
       try {
         await sweepStaleTemps(directory);
-        for (const entry of await readdir(directory)) {
-          // A name that begins with a dot is a temp of a living writer: credential names never do.
-          if (!kept.has(entry) && !entry.startsWith('.')) await rm(join(directory, entry), { force: true });
-        }
+        // A name that begins with a dot is a temp of a living writer: credential names never do.
+        const entries = (await readdir(directory)).filter((entry) => !entry.startsWith('.'));
+        for (const entry of entries) if (!kept.has(entry)) await rm(join(directory, entry), { force: true });
+        present = new Set(entries.filter((entry) => kept.has(entry)));
       } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return;
+        if (errnoOf(error) === 'ENOENT') {
+          present = new Set();
+          return;
+        }
         throw portErrorFrom(error, { path: directory, doing: 'sweep' });
       }
     },

@@ -55,6 +55,18 @@ describe('C4: the sentinel', () => {
     expect(readdirSync(directory)).toEqual(['mail']);
   });
 
+  test('that an earlier life left is removed when its credential is usable, and one that comes after the sweep too', async () => {
+    await sentinel.set('claude', DOWN);
+    const next = createSentinel(directory);
+    await next.sweep(['claude', 'mail']);
+    await next.set('mail', null);
+    await next.set('mail', DOWN);
+    await next.set('claude', null);
+    expect(readdirSync(directory)).toEqual(['mail']);
+    await next.set('mail', null);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   test('that cannot be written says why', async () => {
     mkdirSync(join(directory, 'claude'), { recursive: true });
     await expect(sentinel.set('claude', DOWN)).rejects.toMatchObject({ code: 'not_a_regular_file' });
