@@ -22,6 +22,8 @@ export interface AtomicWriteOptions {
   readonly unchanged?: () => Promise<boolean>;
   /** Owner and group of an existing file are kept (default), or the write is refused; false: it becomes ours. */
   readonly keepOwner?: boolean;
+  /** False: not waited for until a disk has it; a power failure may then leave an empty file. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -36,16 +38,16 @@ export async function writeFileAtomic(
   options: AtomicWriteOptions,
 ): Promise<void> {
   try {
-    const target = await resolveTarget(path, options.followSymlink ?? false);
-    const old = await statOrNull(target);
+    const { target, old } = await resolveTarget(path, options.followSymlink ?? false);
     if (old !== null) refuseUnlessPlainFile(target, old);
     const mode = old === null ? options.modeWhenCreated : old.mode & 0o7777;
     const owner = options.keepOwner === false ? null : old;
-    await withTemp(target, { data, mode, owner }, async (temp) => {
+    const durable = options.durable ?? true;
+    await withTemp(target, { data, mode, owner, durable }, async (temp) => {
       if (options.unchanged !== undefined && !(await options.unchanged())) throw changedMeanwhile(target);
       await rename(temp, target);
     });
-    await syncDirectory(dirname(target));
+    if (durable) await syncDirectory(dirname(target));
   } catch (error) {
     throw await explain(error, path);
   }
@@ -62,7 +64,7 @@ export async function createFileOnce(
   options: { readonly mode: number },
 ): Promise<boolean> {
   try {
-    const created = await withTemp(path, { data, mode: options.mode, owner: null }, async (temp) => {
+    const created = await withTemp(path, { data, mode: options.mode, owner: null, durable: true }, async (temp) => {
       try {
         await link(temp, path);
         return true;
@@ -117,14 +119,15 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-async function resolveTarget(path: string, followSymlink: boolean): Promise<string> {
+async function resolveTarget(path: string, followSymlink: boolean): Promise<{ target: string; old: Stats | null }> {
   const found = await statOrNull(path);
-  if (found === null || !found.isSymbolicLink()) return path;
+  if (found === null || !found.isSymbolicLink()) return { target: path, old: found };
   if (!followSymlink) {
     throw refusal('symlink_refused', path, 'a symbolic link', 'name the file it points to, or allow links for it');
   }
   try {
-    return await realpath(path);
+    const target = await realpath(path);
+    return { target, old: await statOrNull(target) };
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
     throw refusal('symlink_refused', path, 'a link that points nowhere', 'create the file that it points to');
@@ -156,9 +159,10 @@ interface TempContent {
   readonly mode: number;
   /** Whose the file shall be; null: ours. */
   readonly owner: Stats | null;
+  readonly durable: boolean;
 }
 
-/** Gives `commit` a durable temp beside `target`; whatever fails, the temp is removed. */
+/** Gives `commit` a complete temp beside `target`; whatever fails, the temp is removed. */
 async function withTemp<T>(target: string, content: TempContent, commit: (temp: string) => Promise<T>): Promise<T> {
   const temp = claimTempPath(target);
   try {
@@ -172,8 +176,8 @@ async function withTemp<T>(target: string, content: TempContent, commit: (temp: 
       }
       await handle.writeFile(content.data);
       // Only now as open as its target: a temp that a crash leaves half-written stays private.
-      await handle.chmod(content.mode);
-      await handle.sync();
+      if ((ours.mode & 0o7777) !== content.mode) await handle.chmod(content.mode);
+      if (content.durable) await handle.sync();
     } finally {
       await handle.close();
     }

@@ -27,12 +27,18 @@ export interface BrokenMemory {
 export function createMemory(directory: string, onBroken: (info: BrokenMemory) => void): MemoryPort {
   // Until it could be judged or set aside, what lies there must not be overwritten.
   const refused = new Map<string, PortError>();
+  // Nothing was there yet. A first memory need not survive a power failure: without one the next start begins with a greater
+  // generation. A later one must: the older one that stood in its place would lead back.
+  const firsts = new Set<string>();
   const pathOf = (credential: string): string => join(directory, `${credential}.json`);
 
   const load = async (credential: string): Promise<unknown> => {
     const path = pathOf(credential);
     const found = await readMemory(path);
-    if (found === null) return null;
+    if (found === null) {
+      firsts.add(credential);
+      return null;
+    }
     if (found.modeRepaired) onBroken({ credential, code: 'mode_repaired', setAsidePath: null });
     if (found.code === null) return found.memory;
     const setAsidePath = await setAside(directory, path);
@@ -56,7 +62,7 @@ export function createMemory(directory: string, onBroken: (info: BrokenMemory) =
       const refusal = refused.get(credential);
       if (refusal !== undefined) throw refusal;
       const text = `${JSON.stringify({ version: VERSION, memory }, null, 2)}\n`;
-      await writeFileAtomic(pathOf(credential), text, { modeWhenCreated: 0o600 });
+      await writeFileAtomic(pathOf(credential), text, { modeWhenCreated: 0o600, durable: !firsts.delete(credential) });
     },
   };
 }

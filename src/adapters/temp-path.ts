@@ -11,7 +11,8 @@ import { errnoOf, portErrorFrom } from './port-error.ts';
 /** A fresh name beside `target`, kept from the sweep until it is released. */
 export function claimTempPath(target: string): string {
   // A name may have 255 bytes; 60 characters have at most 180 of them.
-  const name = `.${basename(target).slice(0, 60)}.freshd-${process.pid}-${randomBytes(6).toString('hex')}`;
+  const unique = `${LIFE}${(claims++ & 0xff_ffff).toString(16).padStart(6, '0')}`;
+  const name = `.${basename(target).slice(0, 60)}.freshd-${process.pid}-${unique}`;
   const temp = join(dirname(target), name);
   liveTemps.add(name);
   return temp;
@@ -74,7 +75,11 @@ async function processStartedAt(pid: number): Promise<number | null> {
   }
 }
 
-/** Names of the temps that this process is writing now; unique by their random part, whatever path led there. */
+/** Tells the temps of this life from those that an earlier one with the same pid left behind. */
+const LIFE = randomBytes(3).toString('hex');
+let claims = 0;
+
+/** Names of the temps that this process is writing now; unique by their last part, whatever path led there. */
 const liveTemps = new Set<string>();
 
 const TEMP_NAME = /^\..+\.freshd-(\d+)-[0-9a-f]{12}$/;
