@@ -180,7 +180,7 @@ describe('freshd check', () => {
   const uid = process.getuid?.() ?? null;
 
   test('of a sound configuration exits 0', async () => {
-    const path = configuration('{ "credentials": { "key": { "static": "${env:KEY}" } } }');
+    const path = configuration(`{ "credentials": { "key": { "static": "\${env:KEY}" } } }`);
     const ran = await runIn({ uid, env: { KEY: 'secret' } }, 'check', '--config', path);
     expect(ran).toMatchObject({ exitCode: 0, stderr: '' });
     expect(ran.stdout).toMatch(`${path}: valid, 1 credential\n`);

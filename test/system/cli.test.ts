@@ -123,7 +123,7 @@ describe('freshd run', () => {
     const directory = join(home, 'freshd');
     mkdirSync(directory, { mode: 0o700 });
     const config = join(directory, 'config.json');
-    const credentials = { key: { static: '${env:KEY}' } };
+    const credentials = { key: { static: `\${env:KEY}` } };
     writeFileSync(config, JSON.stringify({ stateDirectory: 'state', credentials }), { mode: 0o600 });
     const env = { HOME: home, KEY: 'at-static', FRESHD_CONFIG: config };
     const daemon = start(['run'], { env });
