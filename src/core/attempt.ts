@@ -10,8 +10,8 @@ import type { Event } from './event.ts';
 import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded } from './failing.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshStarted } from './rejection.ts';
-import { after, refilled } from './schedule.ts';
-import type { CredentialState, Step } from './state.ts';
+import { after, isFirstGuarded, isInDoubt, refilled } from './schedule.ts';
+import type { CredentialState, Doubt, Step } from './state.ts';
 import type { Answer, Grant, Now } from './token.ts';
 import { conclude } from './verdict.ts';
 
@@ -23,7 +23,9 @@ function currentAttempt(state: CredentialState, attempt: number): Refreshing | n
 export function begin(state: CredentialState, reason: AttemptReason, now: Now): Step {
   const attempt = state.attempt + 1;
   const bucket = refilled(state, now);
-  const attempts = Math.max(0, bucket.attempts - 1);
+  const isFree = isFirstGuarded(state);
+  const attempts = isFree ? bucket.attempts : Math.max(0, bucket.attempts - 1);
+  const guarded = isInDoubt(state);
   const begun: CredentialState = {
     ...state,
     attempt,
@@ -33,15 +35,16 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
       reason,
       deadline: after(now, state.policy.limits.effectTimeoutMs),
       answer: null,
+      guard: isFree ? 'first' : guarded ? 'later' : 'none',
     },
     lastBegan: now.monotonicMs,
     lastBeganAt: now.wallMs,
     // An attempt that an empty budget was made to give uses up what was on its way.
-    bucket: { attempts, refilledAt: bucket.attempts === 0 ? now.monotonicMs : bucket.refilledAt },
+    bucket: { attempts, refilledAt: bucket.attempts === 0 && !isFree ? now.monotonicMs : bucket.refilledAt },
     wanted: null,
     rejection: refreshStarted(state.rejection),
   };
-  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant }] };
+  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant, guarded }] };
 }
 
 /** The journal names the attempt: only now may anything be sent. */
@@ -52,12 +55,21 @@ function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
     state: {
       ...state,
       phase: { ...phase, stage: 'running', deadline },
+      doubt: phase.guard === 'none' ? state.doubt : sentAgain(state.doubt),
       lastBegan: now.monotonicMs,
       lastBeganAt: now.wallMs,
     },
     effects: [{ type: 'run_refresh', attempt: state.attempt, reason: phase.reason }],
   };
 }
+
+/** Counted when it is sent: whatever becomes of it, it was not the first any more. */
+function sentAgain(doubt: Doubt | null): Doubt | null {
+  return doubt === null ? null : { ...doubt, sends: Math.min(DOUBT_SENDS_MAX, doubt.sends + 1) };
+}
+
+/** First or not is all that matters. */
+const DOUBT_SENDS_MAX = 2;
 
 function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
   if (answer.response === null) {
@@ -119,7 +131,7 @@ function concludeAttempt(
   now: Now,
 ): Step {
   const verdict = conclude(state, answer.grant, now);
-  const refund = verdict.kind === 'progress' && phase.reason !== 'rejection';
+  const refund = verdict.kind === 'progress' && phase.reason !== 'rejection' && phase.guard !== 'first';
   const effects = [closing(state, journal)];
   switch (verdict.kind) {
     case 'progress':

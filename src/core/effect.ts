@@ -58,6 +58,8 @@ export type Effect =
       readonly reason: AttemptReason;
       /** What the store is expected to hold; null when nothing is known of it. */
       readonly expected: Fingerprint | null;
+      /** It may have been spent already by an attempt without an answer: nothing of that one may live any more. */
+      readonly guarded: boolean;
     }
   /** Started, not awaited. Answered by refresh_succeeded | refresh_failed | refresh_outcome_unknown. */
   | { readonly type: 'run_refresh'; readonly attempt: number; readonly reason: AttemptReason }

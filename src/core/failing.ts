@@ -1,7 +1,8 @@
 /**
  * What each way of failing means for the schedule.
  *
- * Rule: the class decides the wait; doubt is another fact, and decides only how the journal is left.
+ * Rule: the class decides the wait; doubt is another fact. It decides how the journal is left, how soon the first send after it
+ * follows, and what a refusal then means.
  */
 
 import type { Effect } from './effect.ts';
@@ -9,7 +10,7 @@ import { beginEpisode, raise } from './episode.ts';
 import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
-import { after, isExpired, laterOf, refilled, retryPhase, wallOf } from './schedule.ts';
+import { after, isExpired, isInDoubt, laterOf, refilled, retryPhase, wallOf } from './schedule.ts';
 import type { CredentialState, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -18,13 +19,16 @@ export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
 /** Nothing was sent and nobody is to blame: not counted, tried again at the floor. */
 const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed']);
 
-const DOUBT_SENDS_MAX = 2;
-
 export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
-  const inDoubt = failure.doubt && state.policy.rotates && !state.policy.resultInStore;
-  const effects = phase.stage === 'recording' ? [] : [closing(state, inDoubt ? 'keep' : 'empty')];
-  return { state: failPhase(inDoubt ? doubted(state, now) : state, failure, now), effects };
+  const isDoubtful = failure.doubt && state.policy.rotates && !state.policy.resultInStore;
+  const next = failPhase(isDoubtful ? doubted(state, now) : state, failure, now);
+  const isOpen = isInDoubt(next) && !isRefused(next);
+  return { state: next, effects: phase.stage === 'recording' ? [] : [closing(state, isOpen ? 'keep' : 'empty')] };
 }
+
+/** An answer came that leaves nothing to find out. */
+const isRefused = ({ phase }: CredentialState): boolean =>
+  phase.kind === 'reauthorization_required' && (phase.reason === 'lost_response' || phase.reason === 'terminal');
 
 /** Nothing came at all. What still runs is ended; the outcome is in doubt. */
 export function outcomeUnknown(state: CredentialState, phase: Refreshing, now: Now): Step {
@@ -42,11 +46,12 @@ const OUTCOME_UNKNOWN: Failure = {
   detail: 'no result came back from the refresh',
 };
 
-function doubted(state: CredentialState, now: Now): CredentialState {
+export function doubted(state: CredentialState, now: Now): CredentialState {
   if (state.grant === null) return state;
-  const same = state.doubt?.fingerprint === state.grant ? state.doubt : null;
-  const sends = Math.min(DOUBT_SENDS_MAX, (same?.sends ?? -1) + 1);
-  return { ...state, doubt: { fingerprint: state.grant, since: same?.since ?? now.wallMs, sends } };
+  const same = isInDoubt(state) ? state.doubt : null;
+  const settlesAt = after(now, state.policy.settleMs);
+  const { grant: fingerprint } = state;
+  return { ...state, doubt: { fingerprint, since: same?.since ?? now.wallMs, sends: same?.sends ?? 0, settlesAt } };
 }
 
 /** The one switch over failure classes. */
@@ -69,12 +74,19 @@ export function failPhase(before: CredentialState, failure: Failure, now: Now): 
     case 'rate_limited':
       return rateLimited(state, failure, now);
     case 'terminal':
-      return requireReauthorization(state, { reason: 'terminal', code: failure.code, failure }, now);
+      return requireReauthorization(state, { ...meaningOfRefusal(state, failure), failure }, now);
     case 'config':
       return requireReauthorization(state, { reason: 'config', code: failure.code, failure }, now);
     default:
       return unreachable(failure.class);
   }
+}
+
+/** What is refused after an answer was lost was spent by us: its successor went down with that answer. */
+function meaningOfRefusal(state: CredentialState, { code, unsent }: Failure): Pick<Why, 'reason' | 'code'> {
+  return isInDoubt(state) && !unsent
+    ? { reason: 'lost_response', code: 'lost_response' }
+    : { reason: 'terminal', code };
 }
 
 /** With clocks apart a sound grant can be refused: it seems to come from the future, or to be over. Once, not for ever. */
@@ -154,11 +166,13 @@ function warnedOfWait(state: CredentialState, code: string, now: Now): Credentia
   return outlives ? raise(state, 'rate_limited_past_expiry', now, { code, until: wallOf(notBefore, now) }) : state;
 }
 
-function requireReauthorization(
-  state: CredentialState,
-  why: { readonly reason: 'terminal' | 'config'; readonly code: string; readonly failure: Failure },
-  now: Now,
-): CredentialState {
+interface Why {
+  readonly reason: 'terminal' | 'lost_response' | 'config';
+  readonly code: string;
+  readonly failure: Failure;
+}
+
+function requireReauthorization(state: CredentialState, why: Why, now: Now): CredentialState {
   const isServerConfig = why.reason === 'config' && why.failure.origin === 'server';
   const phase: Phase = {
     kind: 'reauthorization_required',
@@ -173,6 +187,8 @@ function requireReauthorization(
 }
 
 export function refunded(state: CredentialState, now: Now): CredentialState {
+  // What was not spent is not given back.
+  if (state.phase.kind === 'refreshing' && state.phase.guard === 'first') return state;
   const bucket = refilled(state, now);
   const attempts = Math.min(state.policy.limits.attemptBurst, bucket.attempts + 1);
   return { ...state, bucket: { ...bucket, attempts } };

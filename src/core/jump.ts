@@ -26,6 +26,7 @@ export function applyJump(state: CredentialState, byMs: number, now: Now): Crede
     incoming: aged(state.incoming, earlier),
     lastBegan: earlierOrNull(state.lastBegan),
     notBefore: earlierOrNull(state.notBefore),
+    doubt: state.doubt === null ? null : { ...state.doubt, settlesAt: earlier(state.doubt.settlesAt) },
     bucket: { ...state.bucket, refilledAt: earlier(state.bucket.refilledAt) },
     rejection:
       state.rejection === null

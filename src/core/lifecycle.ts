@@ -22,7 +22,7 @@ import { applyJump } from './jump.ts';
 import { isHalfLifeLeft, nextAttempt } from './plan.ts';
 import { changePolicy, settlePolicy } from './policy-change.ts';
 import { forgetQuiet, holdEndsAt, isDistrusted, report } from './rejection.ts';
-import { after, isExpired, lifeLeftMs, refreshes } from './schedule.ts';
+import { after, isExpired, isInDoubt, lifeLeftMs, refreshes } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
 import { storeRead, storeUnchanged } from './store-read.ts';
 import { settleStore, unpersistedAnswered } from './store-write.ts';
@@ -175,7 +175,9 @@ function settleStop(state: CredentialState): Step {
   const { phase } = state;
   if (phase.kind === 'refreshing' && phase.stage !== 'recording') return only(state);
   const effects: Effect[] =
-    phase.kind === 'refreshing' ? [{ type: 'close_attempt', attempt: state.attempt, journal: 'empty' }] : [];
+    phase.kind === 'refreshing'
+      ? [{ type: 'close_attempt', attempt: state.attempt, journal: isInDoubt(state) ? 'keep' : 'empty' }]
+      : [];
   const stopped = { kind: 'stopped', ...(phase.kind === 'reauthorization_required' ? { latch: phase } : {}) } as const;
   return { state: { ...state, phase: stopped }, effects };
 }

@@ -46,7 +46,7 @@ export interface Memory {
     readonly probeAt: EpochMs | null;
     readonly local: boolean;
   } | null;
-  readonly doubt: Doubt | null;
+  readonly doubt: Omit<Doubt, 'settlesAt'> | null;
   readonly clockBlamedFor: Fingerprint | null;
   readonly downSince: EpochMs | null;
   readonly episode: Episode | null;
@@ -73,13 +73,19 @@ export function remember(state: CredentialState, now: Now): Memory {
     rateLimitDoublings: state.rateLimitDoublings,
     bucket: { attempts: state.bucket.attempts, refilledAt: wallOf(state.bucket.refilledAt, now) },
     latch: latchOf(state.phase, now),
-    doubt: state.doubt,
+    doubt: doubtOf(state),
     clockBlamedFor: state.clockBlamedFor,
     downSince: state.downSince,
     episode: state.episode,
     alerts: state.alerts.map(({ alert, status }) => ({ alert, status })),
     refreshTokenWarnings: state.refreshTokenWarnings,
   };
+}
+
+function doubtOf({ doubt }: CredentialState): Memory['doubt'] {
+  if (doubt === null) return null;
+  const { fingerprint, since, sends } = doubt;
+  return { fingerprint, since, sends };
 }
 
 function latchOf(phase: Phase, now: Now): Memory['latch'] {
@@ -150,7 +156,8 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
       refilledAt: refilledAt === null ? now.monotonicMs : monotonic(refilledAt),
     },
     jumpGraceUntil: null,
-    doubt: before?.doubt ?? null,
+    // What was sent last may have been sent a moment before the end.
+    doubt: before?.doubt ? { ...before.doubt, settlesAt: monotonicMs(now.monotonicMs + policy.settleMs) } : null,
     clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
     rejection: null,

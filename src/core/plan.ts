@@ -5,7 +5,7 @@
  */
 import type { AttemptReason } from './effect.ts';
 import { unreachable } from './invariants.ts';
-import { after, gateOpensAt, isExpired, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
+import { after, gateOpensAt, isExpired, isInDoubt, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
 import type { CredentialState } from './state.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
@@ -63,8 +63,10 @@ function phasePlan(state: CredentialState, now: Now): AttemptPlan | null {
   }
 }
 
-function reasonToRetry({ held, failures, lastFailure }: CredentialState, now: Now): AttemptReason {
-  const hasFailed = failures > 0 || lastFailure?.class === 'transient' || lastFailure?.class === 'rate_limited';
+function reasonToRetry(state: CredentialState, now: Now): AttemptReason {
+  const { held, failures, lastFailure } = state;
+  const hasFailed =
+    isInDoubt(state) || failures > 0 || lastFailure?.class === 'transient' || lastFailure?.class === 'rate_limited';
   if (hasFailed) return 'retry';
   return held === null ? 'missing' : isExpired(held, now) ? 'expired' : 'due';
 }

@@ -4,7 +4,7 @@
  * Rule: expiry is judged by both clocks and the stricter one wins; retry, floor and budget are monotonic. Pure arithmetic; no decision about phases.
  */
 import type { Policy } from './policy.ts';
-import type { CredentialState, HeldToken, Phase } from './state.ts';
+import type { CredentialState, Doubt, HeldToken, Phase } from './state.ts';
 import type { EpochMs, MonotonicMs, Now, Token } from './token.ts';
 import { epochMs, monotonicMs } from './token.ts';
 
@@ -127,11 +127,21 @@ function lifeOrForever(held: HeldToken | null): number {
 /** What a fresh token can be expected to have: the whole life where that is known, else what was left at receipt; null: no end. */
 export const wholeLifeMs = (held: HeldToken): number | null => lifeMs(held.token) ?? held.lifeAtReceiptMs;
 
+/** The doubt that concerns what would be sent; null: none does. */
+const doubtOf = ({ doubt, grant }: CredentialState): Doubt | null => (doubt?.fingerprint === grant ? doubt : null);
+
+/** What would be sent may have been spent already. */
+export const isInDoubt = (state: CredentialState): boolean => doubtOf(state) !== null;
+
+/** Nothing was sent yet since the answer was lost: the next send is outside schedule and budget, a known reuse grace may still cover it. */
+export const isFirstGuarded = (state: CredentialState): boolean => doubtOf(state)?.sends === 0;
+
 /** Where a counted failure leaves the credential. Expiry is an attempt of its own, whatever the interval says. */
 export function retryPhase(state: CredentialState, now: Now): Extract<Phase, { kind: 'backing_off' | 'recovering' }> {
   const isRecovering = state.failures > state.policy.maxRetries;
   const waitMs = isRecovering ? recoveryWaitMs(state, now) : retryWaitMs(state, now);
-  const due = (state.lastBegan ?? now.monotonicMs) + waitMs;
+  const doubt = doubtOf(state);
+  const due = doubt?.sends === 0 ? doubt.settlesAt : (state.lastBegan ?? now.monotonicMs) + waitMs;
   const left = state.held === null ? null : lifeLeftMs(state.held, now);
   const notAfter = left !== null && left > 0 ? now.monotonicMs + left : FOREVER_MS;
   return { kind: isRecovering ? 'recovering' : 'backing_off', due: monotonicMs(Math.min(due, notAfter)) };
@@ -160,8 +170,10 @@ export function gateOpensAt(state: CredentialState, now: Now, options: { overrid
   let opensAt = monotonicMs(0);
   if (lastBegan !== null) opensAt = laterOf(opensAt, monotonicMs(lastBegan + policy.minRefreshIntervalMs));
   if (state.notBefore !== null && !options.overridesRetryAfter) opensAt = laterOf(opensAt, state.notBefore);
+  const doubt = doubtOf(state);
+  if (doubt !== null) opensAt = laterOf(opensAt, doubt.settlesAt);
   const bucket = refilled(state, now);
-  if (bucket.attempts === 0) {
+  if (bucket.attempts === 0 && !isFirstGuarded(state)) {
     const nextRefill = bucket.refilledAt + HOUR_MS / policy.maxAttemptsPerHour;
     const neverLaterThan = (lastBegan ?? now.monotonicMs) + policy.limits.emptyBudgetWaitMs;
     opensAt = laterOf(opensAt, monotonicMs(Math.min(nextRefill, neverLaterThan)));

@@ -29,6 +29,8 @@ export type Phase =
       readonly deadline: MonotonicMs;
       /** From `recording_answer` on. */
       readonly answer: Answer | null;
+      /** Whether what is sent may have been spent already, and whether this is the first send since. */
+      readonly guard: 'none' | 'first' | 'later';
     }
   | { readonly kind: 'backing_off'; readonly due: MonotonicMs }
   | { readonly kind: 'recovering'; readonly due: MonotonicMs }
@@ -138,11 +140,14 @@ export interface Episode {
   readonly endedAt: EpochMs | null;
 }
 
+/** A refresh token was sent and no answer came: the server may have spent it. Every further send of it is guarded. */
 export interface Doubt {
   readonly fingerprint: Fingerprint;
   readonly since: EpochMs;
   /** Guarded sends so far; saturates. */
   readonly sends: number;
+  /** Nothing of it is sent before: what the server still works on is to be over. */
+  readonly settlesAt: MonotonicMs;
 }
 
 export interface LastFailure {

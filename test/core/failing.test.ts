@@ -63,9 +63,8 @@ describe('a transient failure is retried at a flat interval, then for ever', () 
     const life = createLife();
     life.pass(DUE + 60 * SECOND);
     const { attempt } = life.state;
-    life.dispatch({ type: 'refresh_failed', attempt, failure: failure({ code: 'timeout', doubt: true }) });
+    life.dispatch({ type: 'refresh_failed', attempt, failure: failure({ code: 'http_404' }) });
     expect(life.state.phase).toEqual({ kind: 'backing_off', due: life.now.monotonicMs + 4 * MINUTE });
-    expect(life.state.doubt).toEqual({ fingerprint: 'r1', since: life.now.wallMs, sends: 0 });
   });
 
   it('a token without a known end is recovered at the pace of recovery', () => {
@@ -296,7 +295,7 @@ describe('A11: the hourly budget', () => {
 describe('F2 F4: what may have reached the server leaves a doubt', () => {
   it('a result that never comes is a failure in doubt, ended by the back-stop', () => {
     const life = createLife();
-    life.pass(DUE + 2 * MINUTE);
+    life.pass(DUE + 78 * SECOND);
     expect(life.state.phase.kind).toBe('backing_off');
     expect(life.state.lastFailure?.code).toBe('outcome_unknown');
     expect(life.state.doubt?.fingerprint).toBe('r1');
@@ -321,6 +320,51 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     life.pass(DUE);
     life.server = serving();
     life.pass(5 * MINUTE);
-    expect(life.state).toMatchObject({ doubt: null, failures: 0, lastSucceededAt: START + DUE + 5 * MINUTE });
+    expect(life.state).toMatchObject({ doubt: null, failures: 0, lastSucceededAt: START + DUE + 10 * SECOND });
+  });
+
+  it('F3: the first send after a lost answer follows once things have settled, outside the budget; later ones on schedule', () => {
+    const life = createLife({ server: failing({ code: 'timeout', doubt: true }), policy: { settleMs: 20 * SECOND } });
+    life.pass(DUE);
+    expect(life.state.doubt).toEqual({
+      fingerprint: 'r1',
+      since: START + DUE,
+      sends: 0,
+      settlesAt: life.now.monotonicMs + 20 * SECOND,
+    });
+    const { attempts } = life.state.bucket;
+    life.pass(20 * SECOND);
+    expect(life.state.bucket.attempts).toBe(attempts);
+    expect(life.state.doubt?.sends).toBe(1);
+    life.pass(5 * MINUTE);
+    expect(life.attempts.map((at) => (at - DUE) / SECOND)).toEqual([0, 20, 320]);
+    const guards = life.effects.flatMap((effect) => (effect.type === 'begin_attempt' ? [effect.guarded] : []));
+    expect(guards).toEqual([false, true, true]);
+  });
+
+  it('F3 F78: an answer that refuses what may have been spent is a lost response, also after a restart', () => {
+    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
+    life.pass(DUE);
+    expect(life.effects.at(-1)).not.toMatchObject({ journal: 'empty' });
+    life.server = failing({ class: 'terminal', code: 'invalid_grant' });
+    life.restart(loaded(grant(1)));
+    expect(life.state.doubt).toMatchObject({ fingerprint: 'r1', sends: 0 });
+    life.pass(10 * SECOND);
+    expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'lost_response' });
+    expect(life.effects).toContainEqual({ type: 'close_attempt', attempt: life.state.attempt, journal: 'empty' });
+    life.restart(loaded(grant(1)));
+    expect(life.state.phase).toMatchObject({ reason: 'lost_response', latchedTo: 'r1' });
+    life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
+    expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, doubt: null });
+  });
+
+  it('F67: a night without any answer stays in doubt, is never a lost response, and keeps the schedule', () => {
+    const life = createLife({ server: failing({ code: 'timeout', doubt: true }) });
+    life.pass(DUE + 8 * HOUR);
+    expect(life.state).toMatchObject({ phase: { kind: 'recovering' }, doubt: { fingerprint: 'r1', sends: 2 } });
+    expect(life.attempts.length).toBeLessThan(32);
+    life.server = serving();
+    life.pass(30 * MINUTE);
+    expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, doubt: null });
   });
 });

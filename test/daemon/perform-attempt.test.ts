@@ -48,7 +48,7 @@ function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof m
     stepLimitMs: 100,
   });
   const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected });
+    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false });
   const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
   return { attempts, begin, run, store, refresh, journal, log, events, clock };
 }

@@ -57,7 +57,7 @@ export function keyOf(state: CredentialState, world: World): string {
     state.rateLimitDoublings,
     bucketKey(state, world, mono),
     state.jumpGraceUntil !== null && state.jumpGraceUntil > monotonicMs ? mono(state.jumpGraceUntil) : null,
-    state.doubt === null ? null : [rank(state.doubt.fingerprint), state.doubt.sends],
+    state.doubt === null ? null : [rank(state.doubt.fingerprint), state.doubt.sends, mono(state.doubt.settlesAt)],
     rank(state.clockBlamedFor),
     state.unpersisted === null
       ? null
@@ -129,7 +129,14 @@ function phaseKey(phase: Phase, lens: Lens): unknown {
     case 'fresh':
       return [phase.kind, phase.refreshAtLifeLeftMs === null ? null : lens.clamp(phase.refreshAtLifeLeftMs)];
     case 'refreshing':
-      return [phase.kind, phase.stage, phase.reason === 'rejection', lens.mono(phase.deadline), answerKey(phase, lens)];
+      return [
+        phase.kind,
+        phase.stage,
+        phase.reason === 'rejection',
+        phase.guard,
+        lens.mono(phase.deadline),
+        answerKey(phase, lens),
+      ];
     case 'backing_off':
     case 'recovering':
       return [phase.kind, lens.mono(phase.due)];

@@ -59,7 +59,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     event.type === 'rejection_reported' && before.phase.kind === 'refreshing'
       ? {
           ...taken,
-          effects: [...taken.effects, { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null }],
+          effects: [
+            ...taken.effects,
+            { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null, guarded: false },
+          ],
         }
       : taken,
   ),
