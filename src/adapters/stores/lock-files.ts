@@ -1,8 +1,8 @@
 /**
  * Single lock directories by proper-lockfile: taken, kept alive, given back; only ever what is still ours.
  *
- * Rule: a lock that is there is held. proper-lockfile would remove one that looks old by the wall clock, so it is told of
- * the collision before it can look; and it is never let remove a directory that somebody else has made anew.
+ * Rule: a lock that is there is held. proper-lockfile would remove one that looks old by the wall clock; it is let remove
+ * only what we made ourselves and what is still ours.
  */
 import fs, { type BigIntStats, type TimeLike } from 'node:fs';
 import { rmdir, stat } from 'node:fs/promises';
@@ -30,10 +30,13 @@ interface OurLock {
 
 export function createLockFiles(): LockFiles {
   const ours = new Map<string, OurLock>();
+  /** Just made, and not yet known to be held: given back if proper-lockfile cannot go on. */
+  const made = new Set<string>();
   const isOurs = async (path: string): Promise<boolean> => isSame(ours.get(path), await statOrNull(path));
   const lockFs = createLockFs({
+    onMade: (path) => made.add(path),
     onBeat: (path, beat) => noteBeat(ours.get(path), beat),
-    isOurs,
+    mayRemove: async (path) => made.has(path) || (await isOurs(path)),
     isOursNow: (path) => isSame(ours.get(path), fs.statSync(path, { bigint: true, throwIfNoEntry: false }) ?? null),
   });
 
@@ -48,12 +51,19 @@ export function createLockFiles(): LockFiles {
         const settings = { stale: STALE_MS, update: UPDATE_MS, realpath: false, lockfilePath: path, fs: lockFs };
         const release = await lockfile.lock(path, { ...settings, onCompromised });
         const found = await statOrNull(path);
-        if (found === null) return false;
+        if (found === null) {
+          // Gone before we held it: what comes there next is not ours.
+          made.delete(path);
+          await release();
+          return false;
+        }
         ours.set(path, { inode: found.ino, beats: [Number(found.mtimeMs)], release });
         return true;
       } catch (error) {
-        if (errnoOf(error) === HELD) return false;
+        if (errnoOf(error) === 'ELOCKED') return false;
         throw lockTrouble(error, path);
+      } finally {
+        made.delete(path);
       }
     },
     release: async (path) => {
@@ -82,23 +92,27 @@ export function createLockFiles(): LockFiles {
 
 type Done = (error: NodeJS.ErrnoException | null) => void;
 
-/** The few calls that proper-lockfile makes, with our two rules in them. */
+/** The few calls that proper-lockfile makes, with our rule in them. */
 function createLockFs(rules: {
+  readonly onMade: (path: string) => void;
   readonly onBeat: (path: string, beatMs: number) => void;
-  readonly isOurs: (path: string) => Promise<boolean>;
+  readonly mayRemove: (path: string) => Promise<boolean>;
   readonly isOursNow: (path: string) => boolean;
 }) {
   return {
     stat: fs.stat,
     mkdir: (path: string, done: Done) =>
-      fs.mkdir(path, (error) => done(error?.code === 'EEXIST' ? Object.assign(error, { code: HELD }) : error)),
+      fs.mkdir(path, (error) => {
+        if (error === null) rules.onMade(path);
+        done(error);
+      }),
     utimes: (path: string, accessed: TimeLike, modified: TimeLike, done: Done) => {
       rules.onBeat(path, Number(modified));
       fs.utimes(path, accessed, modified, done);
     },
     rmdir: (path: string, done: Done) =>
-      void rules.isOurs(path).then(
-        (isOurs) => (isOurs ? fs.rmdir(path, done) : done(null)),
+      void rules.mayRemove(path).then(
+        (mayRemove) => (mayRemove ? fs.rmdir(path, done) : done(null)),
         (error: NodeJS.ErrnoException) => done(error),
       ),
     rmdirSync: (path: string) => {
@@ -160,8 +174,6 @@ const UPDATE_MS = 5_000;
 
 // A time goes to the file system as seconds with a fraction, and comes back cut off.
 const ROUNDING_MS = 1;
-
-const HELD = 'ELOCKED';
 
 /** It was taken from us meanwhile, which whoever commits asks before. */
 const LOST_CODES: ReadonlySet<string> = new Set(['ERELEASED', 'ENOTACQUIRED']);
