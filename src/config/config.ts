@@ -42,8 +42,6 @@ export interface CredentialConfig {
   readonly expiresInDefaultMs: number;
   /** How long the server accepts the last used refresh token once more; null: not known. */
   readonly reuseGraceMs: number | null;
-  /** `bearer`, or the name of a header. */
-  readonly scheme: string;
 }
 
 /** A program and its arguments. With a slash the program is absolute; another is looked up in PATH when it runs. */

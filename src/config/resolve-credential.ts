@@ -43,7 +43,6 @@ export function resolveCredential(
     expires: expiresOf(raw.expires, store.format),
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),
     reuseGraceMs: raw.reuseGraceSeconds === undefined ? null : Math.round(raw.reuseGraceSeconds * 1_000),
-    scheme: raw.scheme ?? 'bearer',
   };
 }
 

@@ -145,12 +145,6 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         doc: 'How long the server accepts the last used refresh token once more, where you know it. A refresh that freshd itself sends then waits at most half of that for its answer, so that a repetition arrives in time.',
       }),
       optional: flag({ doc: 'Its state does not count for readiness.', fallback: 'false' }),
-      scheme: text({
-        expected: '"bearer" or the name of a header',
-        pattern: /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/,
-        doc: 'How a consumer sends it: `"bearer"`, or the name of a header such as `x-api-key`.',
-        fallback: '`"bearer"`',
-      }).optional(),
       ...limitShape,
     },
     { doc: 'One credential. It may also set every limit of `defaults` for itself.', elsewhere },

@@ -120,7 +120,6 @@ test('paths count from the folder of the configuration or from home, and argv[0]
           ],
           tokenFile: false,
           expires: 600,
-          scheme: 'x-api-key',
         },
         member: { ...MAIL, entry: 'mail', expires: 'unknown' },
       },
@@ -161,7 +160,6 @@ test('paths count from the folder of the configuration or from home, and argv[0]
     },
     tokenFile: true,
     expires: { kind: 'as_stated' },
-    scheme: 'bearer',
   });
   expect(json).toMatchObject({
     store: {
@@ -176,7 +174,6 @@ test('paths count from the folder of the configuration or from home, and argv[0]
     ],
     tokenFile: false,
     expires: { kind: 'life', ms: 600_000 },
-    scheme: 'x-api-key',
   });
   expect(member).toMatchObject({ store: { entry: 'mail' }, expires: { kind: 'unknown' } });
 });

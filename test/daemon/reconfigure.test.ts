@@ -16,7 +16,6 @@ const credential = (name: string, changes: Partial<CredentialConfig> = {}): Cred
   expires: { kind: 'as_stated' },
   expiresInDefaultMs: 3_600_000,
   reuseGraceMs: null,
-  scheme: 'bearer',
   ...changes,
 });
 
@@ -45,8 +44,8 @@ function build(start: Config) {
     config: start,
     credentials: running,
     siteOf: () => null,
-    buildCredential: ({ name, policy: limits, scheme }) => {
-      if (scheme === 'unbuildable') throw new PortError('no such pointer', { code: 'invalid_pointer', remedy: 'x' });
+    buildCredential: ({ name, policy: limits }) => {
+      if (name === 'unbuildable') throw new PortError('no such pointer', { code: 'invalid_pointer', remedy: 'x' });
       built.push(name);
       return { ...managed(name, {}), policy: limits };
     },
@@ -112,7 +111,7 @@ test.each([
   ['problems of the file', { ok: false, problems: ['x: expected y'] } as LoadResult, /expected y/],
   ['a moved state directory', config([], { stateDirectory: '/other' }), /stateDirectory.*restart/],
   ['a moved log', config([], { log: { level: 'info', file: '/other.log' } }), /log\.file.*restart/],
-  ['parts that cannot be built', config([credential('c', { scheme: 'unbuildable' })]), /no such pointer/],
+  ['parts that cannot be built', config([credential('unbuildable')]), /no such pointer/],
 ])('%s refuse the reload as a whole', async (_name, next, message) => {
   const { reload, applied } = build(config([]));
   const result = await reload(next);
