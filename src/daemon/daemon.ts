@@ -9,14 +9,14 @@ import { nextDeadline, step } from '../core/lifecycle.ts';
 import { initialState, remember } from '../core/memory.ts';
 import type { CredentialState } from '../core/state.ts';
 import { describeBug } from './bug.ts';
-import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
+import type { ManagedCredential } from './credential.ts';
 import { createEngine, type Engine, type StepListener, type Transition } from './engine.ts';
 import { createGate } from './gate.ts';
 import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createObserver, logStillWaiting } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
-import { eventOfThrow } from './perform-store.ts';
+import { firstReading } from './perform-store.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { within } from './time-limit.ts';
 import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
@@ -62,7 +62,7 @@ export interface Daemon extends DaemonPort {
   start(): Promise<void>;
   /** Finishes what runs, within a bound, and saves what is remembered. */
   stop(): Promise<void>;
-  /** Hastens a stop: ends the runs under way. Their outcome is recorded as it comes. */
+  /** Hastens a stop: ends the runs under way, their outcome is recorded as it comes; waits for no hook and no alert. */
   cancelRuns(): void;
 }
 
@@ -86,11 +86,17 @@ class CredentialDaemon implements Daemon {
   #settings: Settings;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
+  /** Resolves when a stop is not to wait for hooks and alerts either. */
+  readonly #hastened: Promise<void>;
+  #hasten: () => void = () => undefined;
 
   constructor(options: DaemonOptions) {
     const { clock, log, alarm, memory, version, configPath, settings } = options;
     this.#options = options;
     this.#settings = settings;
+    this.#hastened = new Promise((resolve) => {
+      this.#hasten = resolve;
+    });
     this.version = version;
     this.configPath = configPath;
     this.startedAt = clock.now().wallMs;
@@ -150,6 +156,7 @@ class CredentialDaemon implements Daemon {
   }
 
   cancelRuns(): void {
+    this.#hasten();
     this.#performer.cancelRuns(this.#engine.names());
   }
 
@@ -167,7 +174,7 @@ class CredentialDaemon implements Daemon {
     });
     if (memory !== null) this.#keeper.loaded(name, memory);
     this.#watches.set(credential);
-    const reading = this.#firstReading(credential);
+    const reading = firstReading(credential, this.#options);
     const event = await within(reading, FIRST_READING_MS_MAX);
     // Whatever it holds is the next start's: what begins now, nobody would end.
     if (this.#stopping !== null) return;
@@ -181,15 +188,6 @@ class CredentialDaemon implements Daemon {
     const settled = this.#engine.state(name);
     if (state.phase.kind === 'reauthorization_required' && settled?.phase.kind === state.phase.kind) {
       logStillWaiting(settled, clock.now(), { log, remedy: this.remedy });
-    }
-  }
-
-  async #firstReading({ name, parts }: ManagedCredential): Promise<Event> {
-    try {
-      const finding = findingOf(await parts.store.read(), this.#options.fingerprint);
-      return finding.kind === 'grant' ? { type: 'token_loaded', grant: finding.grant } : lossOf(finding, null);
-    } catch (error) {
-      return eventOfThrow(error, name, this.#options.log);
     }
   }
 
@@ -263,7 +261,7 @@ class CredentialDaemon implements Daemon {
     for (const name of names) this.#engine.dispatch(name, { type: 'stopping' });
     const outcome = await within(atRest, longestRunMs + STOP_SLACK_MS);
     if (outcome === 'timed_out') this.#options.log.write('error', 'stop_timed_out', { credentials: names.length });
-    await within(this.#performer.idle(), FLUSH_MS_MAX);
+    await within(Promise.race([this.#performer.idle(), this.#hastened]), FLUSH_MS_MAX);
     await Promise.all(names.map((name) => this.#performer.abandon(name)));
     await within(this.#keeper.flush(), FLUSH_MS_MAX);
     this.#engine.close();

@@ -91,8 +91,21 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
   }
 }
 
-/** What a throw of a store means for its credential; also at start. */
-export function eventOfThrow(error: unknown, credential: string, log: LogPort): Event {
+/** What a store holds at start, as the credential's first event; never rejects. */
+export async function firstReading(
+  { name, parts }: ManagedCredential,
+  { fingerprint, log }: Pick<StoreChecksOptions, 'fingerprint' | 'log'>,
+): Promise<Event> {
+  try {
+    const finding = findingOf(await parts.store.read(), fingerprint);
+    return finding.kind === 'grant' ? { type: 'token_loaded', grant: finding.grant } : lossOf(finding, null);
+  } catch (error) {
+    return eventOfThrow(error, name, log);
+  }
+}
+
+/** What a throw of a store means for its credential. */
+function eventOfThrow(error: unknown, credential: string, log: LogPort): Event {
   if (!(error instanceof PortError)) {
     log.write('error', 'internal_error', { credential, during: 'read_store', ...describeBug(error) });
     return { type: 'state_broken', reason: 'state_broken', detail: 'internal_error: see the log', attempt: null };

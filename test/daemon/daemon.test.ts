@@ -292,13 +292,13 @@ test('D3: a start says again which credentials still wait for a person, and how 
   first.of('a').refresh.answer = () => ({
     kind: 'failure',
     failure: {
-      class: 'terminal',
-      code: 'invalid_grant',
+      class: 'config',
+      code: 'invalid_client',
       doubt: false,
       unsent: false,
       origin: 'server',
       retryAfterMs: null,
-      detail: 'no longer accepted',
+      detail: 'not accepted',
     },
   });
   first.pass(HOUR_MS - 600_000);
@@ -308,7 +308,7 @@ test('D3: a start says again which credentials still wait for a person, and how 
   const second = build(['a'], { memory: first.memory });
   await second.daemon.start();
   expect(second.log.of('reauthorization_required')).toMatchObject([
-    { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'terminal', code: 'invalid_grant' } },
+    { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'config', code: 'invalid_client' } },
   ]);
   expect(second.of('a').refresh.requests).toEqual([]);
 });

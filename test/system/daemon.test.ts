@@ -2,68 +2,9 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
-import { type AuthorizationServer, startAuthorizationServer } from '../../scripts/demo-authorization-server.js';
-import { createWorkshop, type LogRecord, type Workshop } from './workshop.ts';
-
-const SECONDS_PER_MINUTE = 60;
-const minutes = (seconds: number) => seconds / SECONDS_PER_MINUTE;
-
-async function startServer(lifeSeconds: number): Promise<AuthorizationServer> {
-  const server = await startAuthorizationServer({ lifeSeconds });
-  onTestFinished(() => server.close());
-  return server;
-}
-
-const DEFAULTS = {
-  retryIntervalMinutes: minutes(0.4),
-  activeRecoveryIntervalMinutes: minutes(0.6),
-  minRefreshIntervalSeconds: 0.2,
-  maxAttemptsPerHour: 36_000,
-  storeCheckSeconds: 0.3,
-  refreshTimeoutSeconds: 20,
-  killGraceSeconds: 0.5,
-  jitterPercent: 0,
-};
-
-function demo(server: AuthorizationServer, changes: object = {}) {
-  return {
-    store: { format: 'token-response', path: 'demo.json' },
-    refresh: {
-      command: [resolve('scripts/refresh-demo.sh')],
-      input: 'token',
-      environment: { FRESHD_DEMO_TOKEN_ENDPOINT: server.tokenEndpoint },
-    },
-    publish: [{ envFile: '.env', variable: 'DEMO_TOKEN' }],
-    ...changes,
-  };
-}
-
-function configure(workshop: Workshop, credentials: object, defaults: object = {}, others: object = {}): void {
-  workshop.write('config.json', {
-    stateDirectory: 'state',
-    socket: { path: 'freshd.sock' },
-    defaults: { ...DEFAULTS, ...defaults },
-    alerts: { sinks: [{ type: 'log' }] },
-    ...others,
-    credentials,
-  });
-}
-
-function seed(workshop: Workshop, server: AuthorizationServer, ageSeconds = 0): void {
-  const obtainedAt = Math.floor(Date.now() / 1_000) - ageSeconds;
-  workshop.write('demo.json', { ...server.seed(), obtained_at: obtainedAt });
-}
-
-const stored = (workshop: Workshop): Record<string, unknown> => JSON.parse(workshop.read('demo.json'));
-const refreshed = ({ event }: LogRecord) => event === 'refresh_succeeded';
-const is = (event: string) => (record: LogRecord) => record.event === event;
-const alertsOf = (records: readonly LogRecord[]) => records.filter(is('alert')).map(({ kind }) => kind);
-
-/** Until files show it: they follow the log within moments. */
-async function eventually(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await pass(20);
-}
+import { expect, test } from 'vitest';
+import { alertsOf, configure, demo, eventually, is, minutes, refreshed, seed, startServer, stored } from './arrange.ts';
+import { createWorkshop } from './workshop.ts';
 
 test('a token is refreshed ahead of its expiry, again and again, and every consumer has the newest', async () => {
   const server = await startServer(4);
@@ -149,7 +90,8 @@ test('A5, C4: while every refresh fails, the token goes at its expiry, the senti
 test('E1, E6: a refused grant stops the attempts at once, and a new login brings it back without a restart', async () => {
   const server = await startServer(6);
   const workshop = createWorkshop();
-  configure(workshop, { demo: demo(server) });
+  // Longer than the store is polled before the refusal is believed: else "no token for so long" is told first.
+  configure(workshop, { demo: demo(server) }, { retryIntervalMinutes: minutes(30) });
   seed(workshop, server);
   server.revoke();
   const daemon = await workshop.start().ready();

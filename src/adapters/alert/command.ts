@@ -6,6 +6,7 @@
 import { basename } from 'node:path';
 import { execa, type Result } from 'execa';
 import { type AlertSink, PortError } from '../../daemon/ports.ts';
+import { endWithProcess } from '../leftover-groups.ts';
 import { eventJson } from './event-json.ts';
 
 export interface CommandSinkOptions {
@@ -39,7 +40,11 @@ export function createCommandSink(options: CommandSinkOptions): AlertSink {
       const end = () => endGroup(child.pid);
       limit.addEventListener('abort', end);
       // From then on the id may be another's.
-      child.once('exit', () => limit.removeEventListener('abort', end));
+      const ended = endWithProcess(child.pid);
+      child.once('exit', () => {
+        limit.removeEventListener('abort', end);
+        ended();
+      });
       const result = await child;
       if (limit.aborted && result.signal === 'SIGKILL') throw timedOut(name, options.timeoutMs);
       if (result.exitCode !== 0) throw failed(name, result);

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { Publication } from '../../core/effect.ts';
 import { PortError, type PublisherPort } from '../../daemon/ports.ts';
-import { errnoOf } from '../port-error.ts';
+import { endWithProcess, signalGroup } from '../leftover-groups.ts';
 
 export interface HookOptions {
   /** Program and arguments; never a shell string. Arguments are not shown anywhere: they may be secret. */
@@ -58,6 +58,7 @@ async function run(options: HookOptions, event: string, facts: Readonly<Record<s
     stdio: 'ignore',
     reject: false,
   });
+  const ended = endWithProcess(child.pid);
   const timer = new AbortController();
   const timedOut = delay(options.timeoutMs, 'timeout' as const, { signal: timer.signal });
   // Rejects only when it is called off because the command ended first.
@@ -66,8 +67,10 @@ async function run(options: HookOptions, event: string, facts: Readonly<Record<s
   timer.abort();
   if (outcome === 'timeout') {
     await endGroup(child.pid, options.killGraceMs);
+    ended();
     throw failure(program, 'hook_timeout', `no end within ${options.timeoutMs} ms, and was ended`, SLOW_REMEDY);
   }
+  ended();
   if (!outcome.failed) return;
   if (outcome.exitCode !== undefined) {
     throw failure(program, 'hook_failed', `exit status ${outcome.exitCode}`, FAILED_REMEDY);
@@ -82,19 +85,6 @@ async function endGroup(group: number | undefined, graceMs: number): Promise<voi
   signalGroup(group, 'SIGTERM');
   for (let waitedMs = 0; waitedMs < graceMs && signalGroup(group, 0); waitedMs += POLL_MS) await delay(POLL_MS);
   if (signalGroup(group, 0)) signalGroup(group, 'SIGKILL');
-}
-
-/** @returns whether the group has a member */
-function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(-group, signal);
-    return true;
-  } catch (error) {
-    // EPERM: a member that took another user's rights; it is there, but not ours to end.
-    if (errnoOf(error) === 'EPERM') return true;
-    if (errnoOf(error) === 'ESRCH') return false;
-    throw error;
-  }
 }
 
 function failure(program: string, code: string, seen: string, remedy: string): PortError {
