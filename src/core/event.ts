@@ -5,20 +5,36 @@
  */
 import type { Failure } from './failure.ts';
 import type { AlertKind, Policy } from './policy.ts';
-import type { Answer, Fingerprint, Generation, Grant } from './token.ts';
+import type { Answer, EpochMs, Fingerprint, Generation, Grant } from './token.ts';
+
+/** What the attempt journal showed at start of an attempt that nobody closed. */
+export interface JournalFinding {
+  readonly attempt: number;
+  /** Of what was sent. */
+  readonly fingerprint: Fingerprint | null;
+  readonly beganAt: EpochMs;
+  /** From the journal, or from what the script had printed; null: none came. */
+  readonly answer: Answer | null;
+}
 
 export type Event =
   | { readonly type: 'tick' }
-  /** The store was read at start. */
-  | { readonly type: 'token_loaded'; readonly grant: Grant }
+  /** The store was read at start; `journal`: with an attempt that the process before this one left open. */
+  | { readonly type: 'token_loaded'; readonly grant: Grant; readonly journal?: JournalFinding | null }
   /** There is no file, or no entry in it. `attempt` when found while beginning one. */
-  | { readonly type: 'token_missing'; readonly detail: string; readonly attempt: number | null }
+  | {
+      readonly type: 'token_missing';
+      readonly detail: string;
+      readonly attempt: number | null;
+      readonly journal?: JournalFinding | null;
+    }
   /** The store cannot be understood, or was blanked by its own tool. */
   | {
       readonly type: 'state_broken';
       readonly reason: 'state_broken' | 'store_blanked';
       readonly detail: string;
       readonly attempt: number | null;
+      readonly journal?: JournalFinding | null;
     }
   /** The store holds something else than what we last saw; `attempt` when found while beginning one, which it ends. */
   | { readonly type: 'store_changed'; readonly grant: Grant; readonly attempt: number | null }

@@ -9,6 +9,7 @@ import { beginEpisode } from './episode.ts';
 import type { Event } from './event.ts';
 import { closing } from './failing.ts';
 import { unreachable } from './invariants.ts';
+import { noted, reconciled } from './reconcile.ts';
 import { refreshEnded } from './rejection.ts';
 import { after } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
@@ -21,7 +22,10 @@ export function storeRead(before: CredentialState, event: StoreEvent, now: Now):
   if (attempt !== null) return foundByAttempt(before, event, now);
   const state = checked(before, now);
   if (state.phase.kind === 'refreshing' || isOwnPredecessor(state, event)) return { state, effects: [] };
-  return { state: taken(state, event, now), effects: [] };
+  const journal = 'journal' in event ? (event.journal ?? null) : null;
+  if (journal === null) return { state: taken(state, event, now), effects: [] };
+  if (event.type === 'token_loaded') return reconciled(state, event.grant, journal, now);
+  return { state: taken(noted(state, journal, now), event, now), effects: [] };
 }
 
 /** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster. */

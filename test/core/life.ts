@@ -5,7 +5,7 @@
  * Time passes only from one of the core's own deadlines to the next, as in the daemon.
  */
 import type { Effect } from '../../src/core/effect.ts';
-import type { Event } from '../../src/core/event.ts';
+import type { Event, JournalFinding } from '../../src/core/event.ts';
 import type { Failure } from '../../src/core/failure.ts';
 import { assertInvariants } from '../../src/core/invariants.ts';
 import { nextDeadline, step } from '../../src/core/lifecycle.ts';
@@ -269,7 +269,11 @@ export const answering =
     answer: { grant: given, response: { access_token: 'secret' } },
   });
 
-export const loaded = (given: Grant): Event => ({ type: 'token_loaded', grant: given });
+export const loaded = (given: Grant, journal: JournalFinding | null = null): Event => ({
+  type: 'token_loaded',
+  grant: given,
+  journal,
+});
 export const moved = (given: Grant): Event => ({ type: 'store_changed', grant: given, attempt: null });
 export const missing: Event = { type: 'token_missing', detail: 'no such file', attempt: null };
 export const blanked: Event = {
