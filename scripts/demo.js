@@ -5,7 +5,8 @@
  * is ended with us, the authorization server runs inside us.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,18 @@ function missingTools() {
     missing.push('curl, which the refresh script uses (Debian: apt-get install curl; macOS has it)');
   }
   return missing;
+}
+
+/** A daemon of another demo, or of one that was killed: taking its files away would not end it. */
+function isRunning() {
+  return new Promise((resolve) => {
+    const socket = connect(join(demo, 'freshd.sock'));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
@@ -64,6 +77,11 @@ async function main() {
     for (const tool of missing) process.stderr.write(`the demo needs ${tool}\n`);
     return 69;
   }
+  if (await isRunning()) {
+    const pid = readFileSync(join(demo, 'state/lock.pid'), 'utf8').trim();
+    process.stderr.write(`a demo runs in ${demo} already; end it with Ctrl-C there, or: kill ${pid}\n`);
+    return 75;
+  }
   rmSync(demo, { recursive: true, force: true });
   mkdirSync(join(demo, 'run'), { recursive: true, mode: 0o700 });
   const server = await startAuthorizationServer({ lifeSeconds: 60 });
@@ -86,6 +104,8 @@ async function main() {
       },
     },
   );
+  // Whatever ends us, a screen that went away among it: the daemon has a session of its own and would stay.
+  process.once('exit', () => daemon.kill('SIGTERM'));
   follow(daemon);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => daemon.kill('SIGTERM'));
   const status = await new Promise((resolve) => daemon.once('exit', (code) => resolve(code ?? 70)));
