@@ -16,8 +16,8 @@ import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createObserver, logStillWaiting } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
-import { firstReading } from './perform-store.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
+import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
 import { within } from './time-limit.ts';
 import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
 
@@ -46,7 +46,7 @@ type Outside = Pick<
   'journal' | 'sentinel' | 'clock' | 'log' | 'fingerprint' | 'createRunId' | 'bootId'
 >;
 
-export interface DaemonOptions extends Outside {
+export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'> {
   readonly version: string;
   readonly configPath: string;
   readonly alarm: AlarmPort;
@@ -83,6 +83,7 @@ class CredentialDaemon implements Daemon {
   readonly #performer: Performer;
   readonly #keeper: MemoryKeeper;
   readonly #watches: StoreWatches;
+  readonly #reconciler: Reconciler;
   #settings: Settings;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
@@ -102,11 +103,13 @@ class CredentialDaemon implements Daemon {
     this.startedAt = clock.now().wallMs;
     this.#line = createLine(settings.maxConcurrentRefreshes);
     this.#keeper = createMemoryKeeper({ port: memory, remember, log });
+    this.#reconciler = createReconciler(options);
     this.#performer = createPerformer({
       ...options,
       line: this.#line,
       credential: (name) => this.#credentials.get(name),
       state: (name) => this.#engine.state(name),
+      isReconciling: this.#reconciler.isReconciling,
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
     });
@@ -140,6 +143,7 @@ class CredentialDaemon implements Daemon {
     // A reload in the middle would change or remove what is not there yet, and what comes later would be of the old one.
     this.#reloading = loading.catch(() => undefined);
     await loading;
+    void this.#reconciler.finished().then(() => this.#options.leftRuns.sweep());
     const published = await within(this.#performer.published(), FIRST_PUBLICATIONS_MS_MAX);
     if (published === 'timed_out') this.#options.log.write('warn', 'publications_slow', {});
   }
@@ -174,7 +178,7 @@ class CredentialDaemon implements Daemon {
     });
     if (memory !== null) this.#keeper.loaded(name, memory);
     this.#watches.set(credential);
-    const reading = firstReading(credential, this.#options);
+    const reading = this.#reconciler.firstEvent(credential);
     const event = await within(reading, FIRST_READING_MS_MAX);
     // Whatever it holds is the next start's: what begins now, nobody would end.
     if (this.#stopping !== null) return;
@@ -289,7 +293,6 @@ const LOADS_MAX = 64;
 // A file system that hangs at start costs its own credentials, not the start.
 const FIRST_READING_MS_MAX = 10_000;
 const FIRST_PUBLICATIONS_MS_MAX = 5_000;
-
 // After the longest run: the store poll, and the way through journal and store.
 const STOP_SLACK_MS = 5_000;
 

@@ -16,6 +16,7 @@ import { createMemory } from '../adapters/memory-file.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
+import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
 import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
@@ -151,6 +152,7 @@ async function assemble(
       log.write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
     ),
     sentinel,
+    leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),
     fingerprint: site.fingerprint,
     createRunId: randomUUID,
     bootId: await bootId(),

@@ -23,6 +23,8 @@ type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
 export interface AttemptsOptions extends StepTools {
   readonly credential: (name: string) => ManagedCredential | undefined;
   readonly state: (name: string) => CredentialState | undefined;
+  /** An attempt of the process before this one may still be sending. */
+  readonly isReconciling: (name: string) => boolean;
   readonly report: (credential: string, event: Event) => void;
   readonly line: WaitingLine;
   readonly journal: JournalPort;
@@ -52,6 +54,13 @@ export class Attempts {
     const credential = this.#options.credential(name);
     const state = this.#options.state(name);
     if (credential === undefined || state === undefined) return;
+    if (this.#options.isReconciling(name)) {
+      this.#options.report(
+        name,
+        failedWith(attempt, unsent('store_busy', 'an attempt from before the start still runs')),
+      );
+      return;
+    }
     await this.release(name);
     const place = this.#options.line.enter(urgencyOf(state, this.#options.clock));
     const open: OpenAttempt = {

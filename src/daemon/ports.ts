@@ -164,6 +164,26 @@ export interface JournalPort {
   empty(credential: string): Promise<void>;
 }
 
+/** A refresh that a process before this one started and did not see end. */
+export interface LeftRun {
+  readonly runId: string;
+  /** Null when it was not noted, or cannot live any more: only what carries the run id is looked for. */
+  readonly process: RunningProcess | null;
+  /** What is left of its time. */
+  readonly waitMs: number;
+  readonly graceMs: number;
+}
+
+export interface LeftRunsPort {
+  /**
+   * Waits for its end, or ends it with its whole process group, and reads what it printed.
+   * @returns `isOver`: nothing of it lives; `response`: a complete token response
+   */
+  settle(run: LeftRun): Promise<{ readonly isOver: boolean; readonly response: TokenResponse | null }>;
+  /** Removes what the runs of earlier processes printed; once nobody looks for an answer there any more. */
+  sweep(): void;
+}
+
 /** freshd's own memory of a credential over restarts; no secrets. */
 export interface MemoryPort {
   /** Null when there is none; a broken one is set aside and reported by `onBroken`. */

@@ -8,6 +8,7 @@ import {
   type FakeRefresh,
   type FakeStore,
   fakeJournal,
+  fakeLeftRuns,
   fakeMemory,
   fakePublisher,
   fakeRefresh,
@@ -53,6 +54,7 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
   const log = keptLog();
   const memory = fakeMemory();
   const journal = fakeJournal();
+  const leftRuns = fakeLeftRuns();
   const alerts: AlertMessage[] = [];
   const sentinels = new Map<string, unknown>();
   const fakes = new Map(names.map((name) => [name, fake(name, () => clock.now().wallMs)]));
@@ -64,6 +66,7 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
     log,
     journal,
     memory,
+    leftRuns,
     sentinel: { set: async (name, down) => void sentinels.set(name, down) },
     fingerprint,
     createRunId: () => 'run-1',
@@ -86,7 +89,7 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
     clock.pass(ms);
     alarm.ring();
   };
-  return { daemon, clock, alarm, log, memory, journal, alerts, sentinels, of, phase, pass };
+  return { daemon, clock, alarm, log, memory, journal, leftRuns, alerts, sentinels, of, phase, pass };
 }
 
 const HOUR_MS = 3_600_000;

@@ -18,6 +18,8 @@ import type {
   CredentialParts,
   JournalEntry,
   JournalPort,
+  LeftRun,
+  LeftRunsPort,
   LockPurpose,
   LogPort,
   MemoryPort,
@@ -268,6 +270,28 @@ export function fakeJournal(): FakeJournal {
     },
   };
   return journal;
+}
+
+export interface FakeLeftRuns extends LeftRunsPort {
+  readonly asked: LeftRun[];
+  sweeps: number;
+  answer: (run: LeftRun) => Promise<{ readonly isOver: boolean; readonly response: TokenResponse | null }>;
+}
+
+export function fakeLeftRuns(): FakeLeftRuns {
+  const left: FakeLeftRuns = {
+    asked: [],
+    sweeps: 0,
+    answer: async () => ({ isOver: true, response: null }),
+    settle(run) {
+      left.asked.push(run);
+      return left.answer(run);
+    },
+    sweep() {
+      left.sweeps += 1;
+    },
+  };
+  return left;
 }
 
 export function fakeMemory(): MemoryPort & { readonly kept: Map<string, unknown>; saves: number } {

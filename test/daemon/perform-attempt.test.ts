@@ -36,6 +36,7 @@ function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof m
   const attempts = new Attempts({
     credential: (name) => (name === 'a' ? credential : undefined),
     state: (name) => stateOf(name, clock),
+    isReconciling: () => false,
     report: (_name, event) => events.push(event),
     line: createLine(options.slots ?? 1),
     journal,

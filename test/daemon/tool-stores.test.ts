@@ -12,6 +12,7 @@ import type { RefreshOutcome } from '../../src/daemon/ports.ts';
 import { privateFolder } from '../config/arrange.ts';
 import {
   fakeJournal,
+  fakeLeftRuns,
   fakeMemory,
   fakeRefresh,
   fingerprint,
@@ -128,6 +129,7 @@ async function arrange(format: 'claude-code' | 'codex', content: string) {
       log: keptLog(),
       journal: fakeJournal(),
       memory: fakeMemory(),
+      leftRuns: fakeLeftRuns(),
       sentinel: { set: async () => undefined },
       fingerprint,
       createRunId: () => 'run-1',

@@ -9,6 +9,7 @@ import { privateFolder } from '../config/arrange.ts';
 import {
   deferred,
   fakeJournal,
+  fakeLeftRuns,
   fakeMemory,
   fakeRefresh,
   fakeStore,
@@ -35,6 +36,7 @@ function daemonOf(store: StorePort, answer: () => Promise<RefreshOutcome> = asyn
     log,
     journal: fakeJournal(),
     memory: fakeMemory(),
+    leftRuns: fakeLeftRuns(),
     sentinel: { set: async () => undefined },
     fingerprint,
     createRunId: () => 'run-1',

@@ -12,7 +12,7 @@ import { clip, decodeStdout, lastUsefulLine, secretsIn } from './output.ts';
 import { startTimeOf } from './process-table.ts';
 import { inspectProgram } from './program.ts';
 import { runScript, type ScriptEnd } from './script-run.ts';
-import { openSpool, type Spool, sweepStaleSpools } from './spool.ts';
+import { openSpool, type Spool } from './spool.ts';
 
 export interface CommandRefreshOptions {
   readonly argv: readonly string[];
@@ -31,7 +31,6 @@ export interface CommandRefreshOptions {
   readonly log: LogPort['write'];
 }
 
-/** Sweeps the spools of dead daemons at once, so it must be called after the daemon's lock is held. */
 export function createCommandRefresh(options: CommandRefreshOptions): RefreshPort {
   const program = {
     name: options.argv[0] ?? '',
@@ -41,7 +40,6 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
   const cancellations = new Map<number, AbortController>();
   /** What no SIGKILL has ended yet; nothing more is sent while it may still be sending. */
   let survivors: readonly RunningProcess[] = [];
-  sweepSpools(options);
 
   async function run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome> {
     survivors = survivors.filter((left) => startTimeOf(left.pid) === left.startTime);
@@ -198,16 +196,6 @@ function secretsInEnvironment(environment: Readonly<Record<string, string>>): st
 
 function failed(failure: Failure): RefreshOutcome {
   return { kind: 'failure', failure };
-}
-
-function sweepSpools({ spoolDirectory, log }: CommandRefreshOptions): void {
-  try {
-    const files = sweepStaleSpools(spoolDirectory);
-    if (files > 0) log('info', 'stale_spools_removed', { files });
-  } catch (error) {
-    // Worth a line, not a start: the first run will say what is wrong with the directory, as its failure.
-    log('warn', 'stale_spools_kept', { code: errnoOf(error) ?? 'unknown' });
-  }
 }
 
 function spoolFailure(error: unknown, directory: string): Failure {

@@ -24,7 +24,7 @@ export interface Spool {
   remove(): Promise<void>;
 }
 
-const STDOUT_BYTES_MAX = 1024 * 1024;
+export const STDOUT_BYTES_MAX = 1024 * 1024;
 const STDERR_BYTES_KEPT = 16 * 1024;
 
 /**
@@ -63,8 +63,7 @@ export async function openSpool(options: {
 }
 
 /**
- * Removes the spools that daemons before this one left in `directory`. Nobody reads them yet: whoever reconciles an open
- * journal entry from its spool has to do so before this is called.
+ * Removes the spools that daemons before this one left in `directory`. Open journal entries are reconciled from them before.
  * @returns how many files were removed
  */
 export function sweepStaleSpools(directory: string): number {

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createLeftRuns } from '../../../src/adapters/refresh/left-runs.ts';
 import { FIXTURES, failureOf, requestFor, runningScript, STORED } from './running-script.ts';
 
 const RESPONSE = {
@@ -216,16 +217,17 @@ describe('spools', () => {
     expect(script.spools()).toEqual([]);
   });
 
-  test('of dead daemons are swept at creation, those of a living one are not', async () => {
+  test('of dead daemons are swept when told, those of a living one are not', async () => {
     const first = runningScript(['slow.sh']);
     const outcome = first.run();
     await first.pids();
     const living = first.spools();
     writeFileSync(join(first.spoolDirectory, 'run-1.999999999-1.stdout'), 'left');
     writeFileSync(join(first.spoolDirectory, 'not-ours.txt'), 'left');
-    const second = runningScript(['ok.sh'], { spoolDirectory: first.spoolDirectory });
-    expect(second.spools().sort()).toEqual([...living, 'not-ours.txt'].sort());
-    expect(second.logged).toEqual([{ level: 'info', event: 'stale_spools_removed', fields: { files: 1 } }]);
+    const told: unknown[] = [];
+    createLeftRuns({ spoolDirectory: first.spoolDirectory, log: (...record) => told.push(record) }).sweep();
+    expect(first.spools().sort()).toEqual([...living, 'not-ours.txt'].sort());
+    expect(told).toEqual([['info', 'stale_spools_removed', { files: 1 }]]);
     first.refresh.cancel(1);
     await outcome;
   });
