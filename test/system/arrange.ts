@@ -22,6 +22,7 @@ const DEFAULTS = {
   storeCheckSeconds: 0.3,
   refreshTimeoutSeconds: 20,
   killGraceSeconds: 0.5,
+  settleSeconds: 0.1,
   jitterPercent: 0,
 };
 

@@ -1,5 +1,5 @@
 /** Starts that fail and stops that hurry: nothing is lost by them, and nothing is left over. */
-import { mkdirSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { configure, demo, eventually, is, minutes, refreshed, seed, startServer, stored } from './arrange.ts';
 import { createWorkshop } from './workshop.ts';
@@ -97,4 +97,28 @@ test('A3: failures are counted over a restart: recovery goes on where it was, an
   await second.until(refreshed);
   await second.until((record) => record.event === 'alert' && record.kind === 'restored');
   expect(second.records.filter(is('alert')).map(({ kind }) => kind)).toEqual(['restored']);
+});
+
+test('F16, I1: an answer that the store refused is kept over SIGKILL, and the old refresh token is never sent again', async () => {
+  const server = await startServer(60);
+  const workshop = createWorkshop();
+  configure(workshop, { demo: demo(server) });
+  seed(workshop, server, 3_600);
+  const before = stored(workshop).refresh_token;
+  // A file with two names is never replaced, also not for root.
+  linkSync(workshop.path('demo.json'), workshop.path('other-name.json'));
+  const first = await workshop.start().ready();
+  expect(await first.until(is('persist_failed'))).toMatchObject({ credential: 'demo' });
+  const { body } = await workshop.get('/v1/tokens/demo');
+  expect(body.durable).toBe(false);
+  expect(stored(workshop).refresh_token).toBe(before);
+  expect(await first.end('SIGKILL')).toBe('SIGKILL');
+
+  await workshop.start().ready();
+  expect((await workshop.get('/v1/tokens/demo')).body.access_token).toBe(body.access_token);
+  rmSync(workshop.path('other-name.json'));
+  await eventually(() => stored(workshop).access_token === body.access_token);
+  expect(stored(workshop).refresh_token).not.toBe(before);
+  expect(server.state().requests.token).toBe(1);
+  expect(server.state().families).toMatchObject([{ revoked: false }]);
 });
