@@ -121,6 +121,8 @@ function latchedOn(state: CredentialState, failure: Failure, now: Now): Credenti
 }
 
 function isUncounted(state: CredentialState, failure: Failure, now: Now): boolean {
+  // Ended by our own stop: that says nothing about the credential.
+  if (state.stopping && failure.code === 'cancelled') return true;
   if (!failure.unsent || failure.class !== 'transient') return false;
   return UNCOUNTED_CODES.has(failure.code) || (state.jumpGraceUntil !== null && now.monotonicMs < state.jumpGraceUntil);
 }

@@ -49,10 +49,13 @@ function warnOfBudget(state: CredentialState, now: Now): CredentialState {
 function beginDownEpisode(state: CredentialState, now: Now): CredentialState {
   const { downSince, policy } = state;
   const isLong = downSince !== null && now.wallMs - downSince >= policy.retryIntervalMs;
-  if (!isLong || policy.optional || hasOpenEpisode(state)) return state;
+  if (!isLong || policy.optional || hasOpenEpisode(state) || isTrying(state)) return state;
   const { reason, code } = whyDown(state);
   return beginEpisode(state, reason === REJECTED ? REJECTED : (state.unpersisted?.code ?? code), now);
 }
+
+/** What a running attempt brings is known soon, by its own time limit; waiting in line has none. */
+const isTrying = ({ phase }: CredentialState): boolean => phase.kind === 'refreshing' && phase.stage !== 'recording';
 
 /** Nothing new comes for a key that only consumers complained of: when they are quiet for long, that is the end of it. */
 function endRejectionEpisode(state: CredentialState, now: Now): CredentialState {
@@ -68,7 +71,7 @@ export function warningDelayMs(state: CredentialState, now: Now): number | null 
   const { refreshTokenExpiresAt, downSince, policy } = state;
   const nextMs = REFRESH_TOKEN_WARNINGS_MS[state.refreshTokenWarnings];
   if (refreshTokenExpiresAt !== null && nextMs !== undefined) delays.push(refreshTokenExpiresAt - nextMs - now.wallMs);
-  if (downSince !== null && !policy.optional && !hasOpenEpisode(state)) {
+  if (downSince !== null && !policy.optional && !hasOpenEpisode(state) && !isTrying(state)) {
     delays.push(downSince + policy.retryIntervalMs - now.wallMs);
   }
   return delays.length === 0 ? null : Math.min(...delays);

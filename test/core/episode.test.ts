@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ALERT_KINDS } from '../../src/core/policy.ts';
 import { epochMs } from '../../src/core/token.ts';
-import { createLife, DAY, failing, grant, HOUR, loaded, MINUTE, SECOND, START, serving } from './life.ts';
+import { createLife, DAY, failing, failure, grant, HOUR, loaded, MINUTE, SECOND, START, serving } from './life.ts';
 
 const DUE = 7 * HOUR + 30 * MINUTE;
 const UNREACHABLE = { code: 'unreachable', unsent: true };
@@ -142,5 +142,23 @@ describe('before the refresh token itself ends', () => {
     });
     life.pass(2 * DAY);
     expect(life.newAlerts()).toHaveLength(2);
+  });
+});
+
+describe('A8: nobody is told of what is no trouble', () => {
+  it('an attempt that runs longer than a retry takes is not called a trouble while it runs', () => {
+    const policy = { retryIntervalMs: 10 * SECOND, refreshTimeoutMs: MINUTE };
+    const life = createLife({ server: () => 'hang', policy, first: loaded(grant(9, { lifeMs: -MINUTE })) });
+    life.pass(30 * SECOND);
+    expect([life.state.phase.kind, life.newAlerts()]).toEqual(['refreshing', []]);
+  });
+
+  it('an attempt that our own stop ended is no failure of the credential', () => {
+    const life = createLife({ server: () => 'hang' });
+    life.pass(DUE);
+    life.dispatch({ type: 'stopping' });
+    const { attempt } = life.state;
+    life.dispatch({ type: 'refresh_failed', attempt, failure: failure({ code: 'cancelled' }) });
+    expect([life.state.phase.kind, life.state.failures, life.newAlerts()]).toEqual(['stopped', 0, []]);
   });
 });
