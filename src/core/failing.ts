@@ -55,12 +55,13 @@ export function doubted(state: CredentialState, now: Now): CredentialState {
 }
 
 /** The one switch over failure classes. */
-export function failPhase(before: CredentialState, failure: Failure, now: Now): CredentialState {
-  if (isClockToBlame(before, failure)) {
+export function failPhase(before: CredentialState, given: Failure, now: Now): CredentialState {
+  if (isClockToBlame(before, given)) {
     const blamed = { ...before, clockBlamedFor: before.grant };
-    const told = raise(blamed, 'clock_skew', now, { code: failure.code });
-    return failPhase(told, { ...failure, class: 'transient' }, now);
+    const told = raise(blamed, 'clock_skew', now, { code: given.code });
+    return failPhase(told, { ...given, class: 'transient' }, now);
   }
+  const failure = meant(before, given);
   if (isFruitlessProbe(before, failure)) return latchedOn(before, failure, now);
   const noted = withLastFailure(before, failure, now);
   if (isUncounted(noted, failure, now)) {
@@ -74,7 +75,7 @@ export function failPhase(before: CredentialState, failure: Failure, now: Now): 
     case 'rate_limited':
       return rateLimited(state, failure, now);
     case 'terminal':
-      return requireReauthorization(state, { ...meaningOfRefusal(state, failure), failure }, now);
+      return requireReauthorization(state, { reason: reasonOf(failure), code: failure.code, failure }, now);
     case 'config':
       return requireReauthorization(state, { reason: 'config', code: failure.code, failure }, now);
     default:
@@ -83,11 +84,14 @@ export function failPhase(before: CredentialState, failure: Failure, now: Now): 
 }
 
 /** What is refused after an answer was lost was spent by us: its successor went down with that answer. */
-function meaningOfRefusal(state: CredentialState, { code, unsent }: Failure): Pick<Why, 'reason' | 'code'> {
-  return isInDoubt(state) && !unsent
-    ? { reason: 'lost_response', code: 'lost_response' }
-    : { reason: 'terminal', code };
+function meant(state: CredentialState, failure: Failure): Failure {
+  const isLoss = failure.class === 'terminal' && !failure.unsent && isInDoubt(state);
+  return isLoss ? { ...failure, code: LOST_RESPONSE } : failure;
 }
+
+const LOST_RESPONSE = 'lost_response';
+
+const reasonOf = ({ code }: Failure): Why['reason'] => (code === LOST_RESPONSE ? LOST_RESPONSE : 'terminal');
 
 /** With clocks apart a sound grant can be refused: it seems to come from the future, or to be over. Once, not for ever. */
 function isClockToBlame({ grant, clockBlamedFor }: CredentialState, failure: Failure): boolean {

@@ -351,6 +351,9 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     expect(life.state.doubt).toMatchObject({ fingerprint: 'r1', sends: 0 });
     life.pass(10 * SECOND);
     expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'lost_response' });
+    expect(life.state.lastFailure?.code).toBe('lost_response');
+    const alerts = life.state.alerts.filter(({ alert }) => alert.kind === 'reauthorization_required');
+    expect(alerts.map(({ alert }) => alert.code)).toEqual(['lost_response']);
     expect(life.effects).toContainEqual({ type: 'close_attempt', attempt: life.state.attempt, journal: 'empty' });
     life.restart(loaded(grant(1)));
     expect(life.state.phase).toMatchObject({ reason: 'lost_response', latchedTo: 'r1' });
