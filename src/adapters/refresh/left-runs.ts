@@ -12,7 +12,7 @@ import type { LeftRun, LeftRunsPort, LogPort, RunningProcess } from '../../daemo
 import { errnoOf } from '../port-error.ts';
 import { decodeStdout } from './output.ts';
 import { endProcesses } from './process-group.ts';
-import { startTimeOf } from './process-table.ts';
+import { hasInEnvironment, listProcesses, startTimeOf } from './process-table.ts';
 import { STDOUT_BYTES_MAX, sweepStaleSpools } from './spool.ts';
 import { delay } from './timer.ts';
 
@@ -24,14 +24,14 @@ export function createLeftRuns(options: {
   const { spoolDirectory, log } = options;
   return {
     async settle(run) {
-      await ended(run.process, run.waitMs);
+      await ended(run);
       const first = await answerIn(spoolDirectory, run.runId);
       // What a script that succeeded leaves running (an agent) is its own business.
-      if (first !== null && !isAlive(run.process)) return { response: first, isOver: true };
+      if (first !== null && !(await isAlive(run))) return { response: first, isOver: true };
       const leader = run.process ?? UNKNOWN;
       const { survivors } = await endProcesses({
         leader,
-        marker: `FRESHD_RUN_ID=${run.runId}`,
+        marker: markerOf(run.runId),
         graceMs: run.graceMs,
       });
       return { response: first ?? (await answerIn(spoolDirectory, run.runId)), isOver: survivors.length === 0 };
@@ -48,12 +48,20 @@ export function createLeftRuns(options: {
   };
 }
 
-async function ended(process: LeftRun['process'], waitMs: number): Promise<void> {
-  for (let leftMs = waitMs; leftMs > 0 && isAlive(process); leftMs -= LOOK_MS) await delay(Math.min(LOOK_MS, leftMs));
+async function ended(run: LeftRun): Promise<void> {
+  for (let leftMs = run.waitMs; leftMs > 0 && (await isAlive(run)); leftMs -= LOOK_MS) {
+    await delay(Math.min(LOOK_MS, leftMs));
+  }
 }
 
-const isAlive = (process: RunningProcess | null): boolean =>
-  process !== null && process.startTime !== null && startTimeOf(process.pid) === process.startTime;
+/** The script itself, or, where nobody noted which that is, anything of its run. */
+async function isAlive({ process, runId }: LeftRun): Promise<boolean> {
+  if (process !== null) return process.startTime !== null && startTimeOf(process.pid) === process.startTime;
+  for (const { pid } of await listProcesses()) if (await hasInEnvironment(pid, markerOf(runId))) return true;
+  return false;
+}
+
+const markerOf = (runId: string): string => `FRESHD_RUN_ID=${runId}`;
 
 /** A complete token response, or nothing: half of one looks like any other text. */
 async function answerIn(directory: string, runId: string): Promise<TokenResponse | null> {

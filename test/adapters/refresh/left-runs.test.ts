@@ -47,10 +47,14 @@ test.each(['', '{"access_token": "acc', '{"error": "invalid_grant"}', 'refreshed
   },
 );
 
-test('F71: a script that still runs is waited for, and its answer taken', async () => {
+test.each([
+  ['noted', true],
+  ['found by its run id alone', false],
+])('F71: a script that still runs, %s, is waited for, and its answer taken', async (_how, isNoted) => {
   const { left, spool } = place();
   const { leader, exit } = leave(spool, `sleep 0.3; printf '%s' '${JSON.stringify(ANSWER)}'`);
-  expect(await left.settle({ ...RUN, process: leader, waitMs: 20_000 })).toEqual({ isOver: true, response: ANSWER });
+  const settled = await left.settle({ ...RUN, process: isNoted ? leader : null, waitMs: 20_000 });
+  expect(settled).toEqual({ isOver: true, response: ANSWER });
   await exit;
 });
 
