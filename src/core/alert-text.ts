@@ -33,7 +33,8 @@ interface Facts {
  */
 export function alertText(alert: Alert, facts: Facts): AlertWording {
   const row = alert.kind === 'first_failure' && NO_ATTEMPTS.has(alert.code ?? '') ? UNUSABLE : WORDING[alert.kind];
-  const remedy = remedyFor(row.remedy, facts);
+  const isMisconfigured = alert.kind === 'reauthorization_required' && MISCONFIGURED.test(alert.code ?? '');
+  const remedy = remedyFor(isMisconfigured ? 'explain' : row.remedy, facts);
   const lines = [
     `What: ${row.what(alert, facts.now)}`,
     row.time(alert, facts.now),
@@ -196,6 +197,10 @@ const UNUSABLE: Row = {
 
 /** Codes of such episodes. */
 const NO_ATTEMPTS: ReadonlySet<string> = new Set(['token_missing', 'rejected', 'expired']);
+
+/** No login cures these: a program, a file or a client id is wrong, and `freshd explain` says which. */
+const MISCONFIGURED =
+  /^(?:script_\w+|exit_78|working_directory_missing|invalid_client|unauthorized_client|invalid_request|invalid_scope|unsupported_grant_type)$/;
 
 /** Codes are identifiers; whatever else an OAuth answer put in that place is not repeated. */
 const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;

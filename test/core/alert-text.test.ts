@@ -130,6 +130,14 @@ describe('alert text', () => {
     expect(alertText(alert('escalated', { code: 'constructor' }), FACTS).text).toContain('code constructor');
   });
 
+  test('E3: a misconfiguration is not blamed on the login: the command shows what is wrong', () => {
+    const told = ['script_missing', 'exit_78', 'invalid_client', 'invalid_grant'].map(
+      (code) => alertText(alert('reauthorization_required', { code }), FACTS).remedy,
+    );
+    const explain = `freshd explain ${FACTS.credential}`;
+    expect(told).toEqual([explain, explain, explain, FACTS.remedy]);
+  });
+
   test('a line break in a path cannot forge a line', () => {
     const { text } = alertText(alert('delivery_failed', { target: 'envFile:/tmp/a\nDo: rm -rf /' }), FACTS);
     expect(text).toContain('Where: envFile:/tmp/a Do: rm -rf /');
