@@ -3,6 +3,7 @@
  *
  * Rule: a client that sends nothing, half, too much or junk costs one connection for a limited time and nothing else.
  */
+import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { codeOf } from './socket-file.ts';
@@ -43,9 +44,36 @@ export function createLimitedServer(handle: RequestListener, limits: ConnectionL
     },
     handle,
   );
-  server.maxConnections = limits.connectionsMax;
+  server.maxConnections = Math.min(limits.connectionsMax, connectionsFor(descriptorLimit()));
   server.on('clientError', refuseJunk);
   return server;
+}
+
+/**
+ * How many clients fit beside what the daemon needs for itself.
+ * @param descriptorsMax the process's limit; null where the system does not say
+ */
+export function connectionsFor(descriptorsMax: number | null): number {
+  if (descriptorsMax === null) return Number.POSITIVE_INFINITY;
+  return Math.max(CONNECTIONS_MIN, descriptorsMax - OWN_DESCRIPTORS);
+}
+
+/** Stores, journal, spools, watches, publications: clients that take these too would stop every refresh (EMFILE). */
+const OWN_DESCRIPTORS = 512;
+
+/** Even a service with a tiny limit must answer `freshd status`. */
+const CONNECTIONS_MIN = 16;
+
+function descriptorLimit(): number | null {
+  let limits: string;
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    // Only Linux has this file; elsewhere the fixed limit has to do.
+    return null;
+  }
+  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+  return soft === undefined ? null : Number(soft);
 }
 
 /** What cannot be parsed as HTTP, or came too late, gets one line and no connection. */

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CONNECTION_LIMITS, type ConnectionLimits } from '../../src/api/connections.ts';
+import { CONNECTION_LIMITS, type ConnectionLimits, connectionsFor } from '../../src/api/connections.ts';
 import { startApiServer } from '../../src/api/server.ts';
 import { arrange, bodyOf, temporaryDirectory, until } from './arrange.ts';
 import { createFakeDaemon, createRecordedLog, MINUTE_MS } from './fake-daemon.ts';
@@ -145,6 +145,10 @@ describe('F60: a client', () => {
     while (!isServed) isServed = await asks();
     expect(isServed).toBe(true);
   });
+});
+
+test('F60: clients never take the descriptors that stores and scripts need', () => {
+  expect([20_000, 1_024, 100, null].map(connectionsFor)).toEqual([19_488, 512, 16, Number.POSITIVE_INFINITY]);
 });
 
 describe('the end', () => {
