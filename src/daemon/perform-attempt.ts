@@ -214,6 +214,8 @@ export class Attempts {
     const { unlock } = open;
     open.unlock = null;
     if (unlock !== null) await this.#codeOf(open, unlock(), 'close_attempt');
+    const { refresh } = open.credential.parts;
+    if (refresh?.closed !== undefined) await this.#codeOf(open, refresh.closed(open.attempt), 'close_attempt');
   }
 
   #internal(open: OpenAttempt, during: string, error: unknown): string {

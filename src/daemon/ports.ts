@@ -98,6 +98,8 @@ export interface RefreshPort {
   run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome>;
   /** Ends the run of that attempt, with its whole process group, if it is still alive. */
   cancel(attempt: number): void;
+  /** That attempt is closed: what was kept of its output, in case the daemon should die before the answer is recorded, can go. */
+  closed?(attempt: number): Promise<void>;
 }
 
 /** Identity of a process that outlives a reused pid. */

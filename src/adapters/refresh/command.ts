@@ -40,6 +40,8 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
   const cancellations = new Map<number, AbortController>();
   /** What no SIGKILL has ended yet; nothing more is sent while it may still be sending. */
   let survivors: readonly RunningProcess[] = [];
+  /** Holds an answer that is recorded nowhere else yet. */
+  const kept = new Map<number, Spool>();
 
   async function run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome> {
     survivors = survivors.filter((left) => startTimeOf(left.pid) === left.startTime);
@@ -57,6 +59,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
         onStarted,
       });
       survivors = finished.survivors;
+      if (finished.kept !== null) kept.set(request.attempt, finished.kept);
       return finished.outcome;
     } finally {
       cancellations.delete(request.attempt);
@@ -71,6 +74,11 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
     },
     cancel(attempt) {
       cancellations.get(attempt)?.abort();
+    },
+    async closed(attempt) {
+      const spool = kept.get(attempt);
+      kept.delete(attempt);
+      await spool?.remove();
     },
   };
 }
@@ -87,6 +95,8 @@ interface Run {
 interface FinishedRun {
   readonly outcome: RefreshOutcome;
   readonly survivors: readonly RunningProcess[];
+  /** Removed when the attempt is closed. */
+  readonly kept: Spool | null;
 }
 
 async function runOnce(run: Run): Promise<FinishedRun> {
@@ -101,10 +111,11 @@ async function runOnce(run: Run): Promise<FinishedRun> {
       environment: options.environment,
     });
   } catch (error) {
-    return { outcome: failed(spoolFailure(error, options.spoolDirectory)), survivors: [] };
+    return { outcome: failed(spoolFailure(error, options.spoolDirectory)), survivors: [], kept: null };
   }
+  let kept: Spool | null = null;
   try {
-    if (run.cancelled.aborted) return { outcome: failed(CANCELLED), survivors: [] };
+    if (run.cancelled.aborted) return { outcome: failed(CANCELLED), survivors: [], kept };
     const end = await runScript({
       path: run.path,
       argv: options.argv.slice(1),
@@ -117,11 +128,13 @@ async function runOnce(run: Run): Promise<FinishedRun> {
       cancelled: run.cancelled,
       onStarted: run.onStarted,
     });
-    if (end.kind === 'not_started') return { outcome: failed(spawnFailure(end.errno)), survivors: [] };
+    if (end.kind === 'not_started') return { outcome: failed(spawnFailure(end.errno)), survivors: [], kept };
     if (end.ending !== 'exited') logEnded(run, end);
-    return { outcome: await judgeOrDoubt(run, spool, end), survivors: end.survivors };
+    const outcome = await judgeOrDoubt(run, spool, end);
+    if (outcome.kind === 'response') kept = spool;
+    return { outcome, survivors: end.survivors, kept };
   } finally {
-    await spool.remove();
+    if (kept === null) await spool.remove();
   }
 }
 

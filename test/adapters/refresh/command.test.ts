@@ -217,6 +217,14 @@ describe('spools', () => {
     expect(script.spools()).toEqual([]);
   });
 
+  test('F33: that hold an answer stay until the attempt is closed: nothing else holds it yet', async () => {
+    const script = runningScript(['ok.sh']);
+    expect(await script.run()).toMatchObject({ kind: 'response' });
+    expect(script.spools()).not.toEqual([]);
+    await script.refresh.closed?.(1);
+    expect(script.spools()).toEqual([]);
+  });
+
   test('of dead daemons are swept when told, those of a living one are not', async () => {
     const first = runningScript(['slow.sh']);
     const outcome = first.run();
