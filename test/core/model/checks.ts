@@ -102,6 +102,8 @@ function judgedBegin(
       'A3: the flat retry interval is kept',
     );
   }
+  const isDoubtful = state.doubt !== null && state.doubt.fingerprint === state.grant;
+  assert(effect.guarded === isDoubtful, 'F3: every send of what may have been spent is guarded, and no other');
   const isHeldBack = world.retryAfterUntil !== null && world.retryAfterUntil > monotonicMs;
   assert(!isHeldBack || world.forced || before.wanted?.overridesRetryAfter === true, 'F5: Retry-After is kept');
   const isOpened = before.phase.kind !== 'reauthorization_required' || mayOpen(before, event, effect.reason);
@@ -176,6 +178,10 @@ function judgeProgress(before: CredentialState, event: Happening['event'], after
       'F19: an answer without progress is no failure while the token is usable',
     );
   }
+  const isLoss = after.phase.kind === 'reauthorization_required' && after.phase.reason === 'lost_response';
+  const isRefusal = event.type === 'refresh_failed' && event.failure.class === 'terminal' && before.doubt !== null;
+  const wasLoss = before.phase.kind === 'reauthorization_required';
+  assert(!isLoss || wasLoss || isRefusal, 'F67: only an answer that refuses a guarded send is a lost response');
   if (event.type === 'rejection_reported') {
     const isCalm = after.phase.kind === before.phase.kind || after.phase.kind === 'refreshing' || hasMovedByTime(after);
     assert(isCalm, 'a report never latches');

@@ -161,6 +161,26 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         }
       : taken,
   ),
+  'lost response without an answer': afterwards('doubt', (taken, before, event, now) =>
+    event.type === 'refresh_failed' && event.failure.doubt && before.doubt !== null
+      ? withPhase(taken, {
+          kind: 'reauthorization_required',
+          reason: 'lost_response',
+          code: 'lost_response',
+          since: now.wallMs,
+          latchedTo: taken.state.grant,
+          probeDue: null,
+          local: false,
+        })
+      : taken,
+  ),
+  'blind replay of what may have been spent': afterwards('doubt', (taken) => ({
+    ...taken,
+    effects: taken.effects.map((effect) => (effect.type === 'begin_attempt' ? { ...effect, guarded: false } : effect)),
+  })),
+  'guarded send below the floor': stepping('doubt', (state, event, now) =>
+    step(state.doubt === null ? state : { ...state, lastBegan: null }, event, now),
+  ),
   'expired token left in files': stepping('attempts', (state, event, now) => {
     const taken = step(state, event, now);
     const told = taken.state.deliveries.map((delivery) => ({ ...delivery, told: state.generation }));

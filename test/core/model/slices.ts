@@ -116,7 +116,7 @@ export const SLICES: Readonly<Record<string, SliceSetting>> = {
   doubt: setting(
     together(
       timePasses,
-      attemptEndsBy('recorded', 'new token in the store already', 'timeout', 'no result'),
+      attemptEndsBy('recorded', 'new token in the store already', 'timeout', 'no result', 'invalid_grant'),
       staleMessages,
     ),
   ),
