@@ -10,6 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createAttemptJournal } from '../adapters/attempt-journal.ts';
 import { loadFingerprinter } from '../adapters/fingerprint.ts';
+import { favourMemory } from '../adapters/heap.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
 import { createMemory } from '../adapters/memory-file.ts';
@@ -108,6 +109,7 @@ async function live(
     if (end.isAsked()) return;
     await ensureSocketFolder(dirname(socketPath));
     server = await startApiServer({ daemon, socketPath, log });
+    favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: socketPath });
     await end.asked;
   } finally {
