@@ -37,7 +37,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
     cwd: options.cwd,
     searchPath: options.environment.PATH ?? DEFAULT_PATH,
   };
-  const cancellations = new Map<number, AbortController>();
+  let running: { readonly attempt: number; readonly cancellation: AbortController } | null = null;
   /** What no SIGKILL has ended yet; nothing more is sent while it may still be sending. */
   let survivors: readonly RunningProcess[] = [];
   /** Holds an answer that is recorded nowhere else yet. */
@@ -45,9 +45,9 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
 
   async function run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome> {
     survivors = survivors.filter((left) => startTimeOf(left.pid) === left.startTime);
-    if (cancellations.size > 0 || survivors.length > 0) return failed(STILL_RUNNING);
+    if (running !== null || survivors.length > 0) return failed(STILL_RUNNING);
     const cancellation = new AbortController();
-    cancellations.set(request.attempt, cancellation);
+    running = { attempt: request.attempt, cancellation };
     try {
       const inspected = await inspectProgram(program);
       if (inspected.kind === 'obstacle') return failed(inspected.failure);
@@ -62,7 +62,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
       if (finished.kept !== null) kept.set(request.attempt, finished.kept);
       return finished.outcome;
     } finally {
-      cancellations.delete(request.attempt);
+      running = null;
     }
   }
 
@@ -73,7 +73,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
       return inspected.kind === 'obstacle' ? inspected.failure : null;
     },
     cancel(attempt) {
-      cancellations.get(attempt)?.abort();
+      if (running?.attempt === attempt) running.cancellation.abort();
     },
     async closed(attempt) {
       const spool = kept.get(attempt);

@@ -21,8 +21,8 @@ export interface WatchedFile {
 
 interface Watched {
   readonly watcher: FSWatcher;
-  /** By name of the file. */
-  readonly listeners: Map<string, Set<() => void>>;
+  /** By name of the file. Lists, because there are thousands with one member, and a set of one takes five times as much. */
+  readonly listeners: Map<string, readonly (() => void)[]>;
 }
 
 /** @param options `watchesMax`: directories at once */
@@ -62,18 +62,18 @@ export function createDirectoryWatches(options: { readonly watchesMax?: number }
         if (joined !== null && directories.get(directory) === joined) return;
         joined = open(directory);
         if (joined === null) return;
-        const others = joined.listeners.get(name) ?? new Set();
-        joined.listeners.set(name, others.add(soon.call));
+        joined.listeners.set(name, (joined.listeners.get(name) ?? []).concat(soon.call));
       };
       revive();
       return {
         revive,
         stop: () => {
           soon.cancel();
-          const listeners = joined?.listeners.get(name);
-          listeners?.delete(soon.call);
-          if (listeners?.size === 0) joined?.listeners.delete(name);
-          if (joined !== null) close(directory, joined);
+          if (joined === null) return;
+          const others = (joined.listeners.get(name) ?? []).filter((listener) => listener !== soon.call);
+          if (others.length > 0) joined.listeners.set(name, others);
+          else joined.listeners.delete(name);
+          close(directory, joined);
           joined = null;
         },
       };
@@ -104,8 +104,8 @@ function openWatch(
 
 /** @param name null: it may be any of them */
 function tell(watched: Watched | null, name: string | null): void {
-  const sets = name === null ? [...(watched?.listeners.values() ?? [])] : [watched?.listeners.get(name) ?? []];
-  for (const call of sets.flatMap((set) => [...set])) call();
+  const told = name === null ? [...(watched?.listeners.values() ?? [])].flat() : (watched?.listeners.get(name) ?? []);
+  for (const call of told) call();
 }
 
 /** Gathers calls: one for all within `ms`, made at their end. */

@@ -14,18 +14,18 @@ export interface FileWatch {
 }
 
 export function createFileWatch(path: string, watches: DirectoryWatches): FileWatch {
-  const watched = new Set<WatchedFile>();
+  let watched: readonly WatchedFile[] = [];
   return {
     revive: () => {
       for (const file of watched) file.revive();
     },
     watch: (onChange) => {
-      const ours: WatchedFile[] = [];
+      let ours: readonly WatchedFile[] = [];
       let isStopped = false;
       const add = (place: string): void => {
         const file = watches.add(place, onChange);
-        ours.push(file);
-        watched.add(file);
+        ours = ours.concat(file);
+        watched = watched.concat(file);
       };
       add(path);
       void realPathOf(path).then(
@@ -37,10 +37,8 @@ export function createFileWatch(path: string, watches: DirectoryWatches): FileWa
       );
       return () => {
         isStopped = true;
-        for (const file of ours) {
-          file.stop();
-          watched.delete(file);
-        }
+        for (const file of ours) file.stop();
+        watched = watched.filter((file) => !ours.includes(file));
       };
     },
   };
