@@ -41,7 +41,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
   /** What no SIGKILL has ended yet; nothing more is sent while it may still be sending. */
   let survivors: readonly RunningProcess[] = [];
   /** Holds an answer that is recorded nowhere else yet. */
-  const kept = new Map<number, Spool>();
+  let kept: readonly { readonly attempt: number; readonly spool: Spool }[] = [];
 
   async function run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome> {
     survivors = survivors.filter((left) => startTimeOf(left.pid) === left.startTime);
@@ -59,7 +59,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
         onStarted,
       });
       survivors = finished.survivors;
-      if (finished.kept !== null) kept.set(request.attempt, finished.kept);
+      if (finished.kept !== null) kept = [...kept, { attempt: request.attempt, spool: finished.kept }];
       return finished.outcome;
     } finally {
       running = null;
@@ -76,9 +76,9 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
       if (running?.attempt === attempt) running.cancellation.abort();
     },
     async closed(attempt) {
-      const spool = kept.get(attempt);
-      kept.delete(attempt);
-      await spool?.remove();
+      const closed = kept.filter((one) => one.attempt === attempt);
+      kept = kept.filter((one) => one.attempt !== attempt);
+      for (const { spool } of closed) await spool.remove();
     },
   };
 }

@@ -22,63 +22,100 @@ export interface WatchedFile {
 interface Watched {
   readonly watcher: FSWatcher;
   /** By name of the file. Lists, because there are thousands with one member, and a set of one takes five times as much. */
-  readonly listeners: Map<string, readonly (() => void)[]>;
+  readonly listeners: Map<string, readonly FileInDirectory[]>;
 }
 
 /** @param options `watchesMax`: directories at once */
 export function createDirectoryWatches(options: { readonly watchesMax?: number } = {}): DirectoryWatches {
-  const { watchesMax = WATCHES_MAX } = options;
-  const directories = new Map<string, Watched>();
+  const directories = new Directories(options.watchesMax ?? WATCHES_MAX);
+  return {
+    add: (path, onChange) => {
+      const file = new FileInDirectory(directories, path, onChange);
+      file.revive();
+      return file;
+    },
+  };
+}
 
-  function open(directory: string): Watched | null {
-    const known = directories.get(directory);
+class Directories {
+  readonly #watchesMax: number;
+  readonly #open = new Map<string, Watched>();
+
+  constructor(watchesMax: number) {
+    this.#watchesMax = watchesMax;
+  }
+
+  isOpen(directory: string, watched: Watched): boolean {
+    return this.#open.get(directory) === watched;
+  }
+
+  open(directory: string): Watched | null {
+    const known = this.#open.get(directory);
     if (known !== undefined) return known;
-    if (directories.size >= watchesMax) return null;
+    if (this.#open.size >= this.#watchesMax) return null;
     const watched = openWatch(directory, {
       onEvent: (name) => tell(watched, name),
       onGone: () => {
-        if (directories.get(directory) === watched) directories.delete(directory);
+        if (watched !== null && this.isOpen(directory, watched)) this.#open.delete(directory);
         watched?.watcher.close();
         // Whatever ended it may have changed the file too.
         tell(watched, null);
       },
     });
-    if (watched !== null) directories.set(directory, watched);
+    if (watched !== null) this.#open.set(directory, watched);
     return watched;
   }
 
-  function close(directory: string, watched: Watched): void {
-    if (watched.listeners.size > 0 || directories.get(directory) !== watched) return;
-    directories.delete(directory);
+  closeUnlessUsed(directory: string, watched: Watched): void {
+    if (watched.listeners.size > 0 || !this.isOpen(directory, watched)) return;
+    this.#open.delete(directory);
     watched.watcher.close();
   }
+}
 
-  return {
-    add: (path, onChange) => {
-      const [directory, name] = [dirname(path), basename(path)];
-      const soon = oncePer(GATHER_MS, onChange);
-      let joined: Watched | null = null;
-      const revive = (): void => {
-        if (joined !== null && directories.get(directory) === joined) return;
-        joined = open(directory);
-        if (joined === null) return;
-        joined.listeners.set(name, (joined.listeners.get(name) ?? []).concat(soon.call));
-      };
-      revive();
-      return {
-        revive,
-        stop: () => {
-          soon.cancel();
-          if (joined === null) return;
-          const others = (joined.listeners.get(name) ?? []).filter((listener) => listener !== soon.call);
-          if (others.length > 0) joined.listeners.set(name, others);
-          else joined.listeners.delete(name);
-          close(directory, joined);
-          joined = null;
-        },
-      };
-    },
-  };
+/** Of a class, not of closures: each credential has one, and ten thousand of them are to stay small. */
+class FileInDirectory implements WatchedFile {
+  readonly #directories: Directories;
+  readonly #directory: string;
+  readonly #name: string;
+  readonly #onChange: () => void;
+  #joined: Watched | null = null;
+  /** Gathers changes: one call for all within its time, made at its end. */
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(directories: Directories, path: string, onChange: () => void) {
+    this.#directories = directories;
+    this.#directory = dirname(path);
+    this.#name = basename(path);
+    this.#onChange = onChange;
+  }
+
+  revive(): void {
+    if (this.#joined !== null && this.#directories.isOpen(this.#directory, this.#joined)) return;
+    const joined = this.#directories.open(this.#directory);
+    this.#joined = joined;
+    joined?.listeners.set(this.#name, (joined.listeners.get(this.#name) ?? []).concat(this));
+  }
+
+  changed(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#onChange();
+    }, GATHER_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const joined = this.#joined;
+    if (joined === null) return;
+    this.#joined = null;
+    const others = (joined.listeners.get(this.#name) ?? []).filter((file) => file !== this);
+    if (others.length > 0) joined.listeners.set(this.#name, others);
+    else joined.listeners.delete(this.#name);
+    this.#directories.closeUnlessUsed(this.#directory, joined);
+  }
 }
 
 /** @returns null when this directory cannot be watched */
@@ -105,25 +142,7 @@ function openWatch(
 /** @param name null: it may be any of them */
 function tell(watched: Watched | null, name: string | null): void {
   const told = name === null ? [...(watched?.listeners.values() ?? [])].flat() : (watched?.listeners.get(name) ?? []);
-  for (const call of told) call();
-}
-
-/** Gathers calls: one for all within `ms`, made at their end. */
-function oncePer(ms: number, act: () => void): { readonly call: () => void; readonly cancel: () => void } {
-  let timer: NodeJS.Timeout | null = null;
-  return {
-    call: () => {
-      timer ??= setTimeout(() => {
-        timer = null;
-        act();
-      }, ms);
-      timer.unref();
-    },
-    cancel: () => {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-    },
-  };
+  for (const file of told) file.changed();
 }
 
 // A writer makes several events of one change; nobody notices a delay this short.

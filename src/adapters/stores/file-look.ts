@@ -17,35 +17,35 @@ export interface FileLookOptions {
   readonly patience?: Patience;
 }
 
-export interface FileLook {
+/** Of a class, not of closures: each credential has one, and ten thousand of them are to stay small. */
+export class FileLook {
+  readonly #options: FileLookOptions;
+  readonly #codec: StoreCodec;
+  #seen: Seen | null = null;
+
+  constructor(options: FileLookOptions, codec: StoreCodec) {
+    this.#options = options;
+    this.#codec = codec;
+  }
+
   /** @param ownText what we have just written ourselves, which needs no second look */
-  find(ownText?: string | null): Promise<Finding>;
-  findIfChanged(): Promise<StoreReading | { readonly kind: 'unchanged' }>;
-}
-
-export function createFileLook(options: FileLookOptions, codec: StoreCodec): FileLook {
-  const { path, now, patience = DEFAULT_PATIENCE } = options;
-  let seen: Seen | null = null;
-
-  async function find(ownText: string | null = null): Promise<Finding> {
-    const wasThere = seen !== null && seen.digest !== null;
-    const finding = await readSettled({ path, codec, patience, now, wasThere, ownText });
-    seen = remember(finding, now());
+  async find(ownText: string | null = null): Promise<Finding> {
+    const { path, now, patience = DEFAULT_PATIENCE } = this.#options;
+    const wasThere = this.#seen !== null && this.#seen.digest !== null;
+    const finding = await readSettled({ path, codec: this.#codec, patience, now, wasThere, ownText });
+    this.#seen = remember(finding, now());
     return finding;
   }
 
-  return {
-    find,
-    findIfChanged: async () => {
-      const before = seen;
-      if (before !== null && !before.isFresh && before.signature !== null) {
-        if ((await signatureAt(path)) === before.signature) return { kind: 'unchanged' };
-      }
-      const { reading } = await find();
-      const isSame = before !== null && before.digest !== null && before.digest === seen?.digest;
-      return isSame && reading.kind === 'tokens' && before.kind === 'tokens' ? { kind: 'unchanged' } : reading;
-    },
-  };
+  async findIfChanged(): Promise<StoreReading | { readonly kind: 'unchanged' }> {
+    const before = this.#seen;
+    if (before !== null && !before.isFresh && before.signature !== null) {
+      if ((await signatureAt(this.#options.path)) === before.signature) return { kind: 'unchanged' };
+    }
+    const { reading } = await this.find();
+    const isSame = before !== null && before.digest !== null && before.digest === this.#seen?.digest;
+    return isSame && reading.kind === 'tokens' && before.kind === 'tokens' ? { kind: 'unchanged' } : reading;
+  }
 }
 
 /** What the last read left behind, to tell whether the next one is needed. No content. */

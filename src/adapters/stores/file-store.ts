@@ -6,15 +6,15 @@
  * writer wins.
  */
 import type { EpochMs, TokenResponse } from '../../core/token.ts';
-import { PortError, type StorePort } from '../../daemon/ports.ts';
+import { PortError, type Release, type StorePort, type StoreReading } from '../../daemon/ports.ts';
 import { writeFileAtomic } from '../atomic-file.ts';
 import type { DirectoryWatches } from './directory-watch.ts';
-import { createFileLook, type FileLook, type FileLookOptions } from './file-look.ts';
+import { FileLook, type FileLookOptions } from './file-look.ts';
 import { signatureAt } from './file-snapshot.ts';
-import { createFileWatch } from './file-watch.ts';
+import { FileWatch } from './file-watch.ts';
 import type { Finding } from './settled-read.ts';
 import type { StoreCodec } from './store-codec.ts';
-import { createStoreLock, realPathOf } from './store-lock.ts';
+import { realPathOf, StoreLock } from './store-lock.ts';
 import type { HeldToolLocks, ToolLocks } from './tool-locks.ts';
 
 export interface FileStoreOptions extends FileLookOptions {
@@ -30,79 +30,88 @@ export function createFileStore(
   codec: StoreCodec,
   toolLocks: ToolLocks | null = null,
 ): StorePort {
-  const { path, now, watches } = options;
-  const storeLock = createStoreLock(path, options.lockDirectory);
-  const look = createFileLook(options, codec);
-  const commit = createCommit({ path, now, look, codec });
-  const fileWatch = watches === undefined ? null : createFileWatch(path, watches);
-  /** The tool's locks, while an attempt holds them. */
-  let attemptLocks: HeldToolLocks | null = null;
-
-  return {
-    path,
-    read: async () => (await look.find()).reading,
-    readIfChanged: () => {
-      fileWatch?.revive();
-      return look.findIfChanged();
-    },
-    write: async (response, stillExpected) => {
-      const release = storeLock.isHeld() ? null : await storeLock.acquire(LOCK_MS_MAX);
-      try {
-        const taken = attemptLocks === null ? ((await toolLocks?.take(TOOL_LOCK_MS_MAX)) ?? null) : null;
-        try {
-          return await commit(response, { stillExpected, locks: attemptLocks ?? taken });
-        } finally {
-          await taken?.release();
-        }
-      } finally {
-        await release?.();
-      }
-    },
-    lock: async (timeoutMs, purpose) => {
-      const unlock = await storeLock.acquire(timeoutMs);
-      if (toolLocks === null) return unlock;
-      try {
-        const toolLimitMs = Math.min(timeoutMs, TOOL_LOCK_MS_MAX);
-        if (purpose === 'script') await toolLocks.waitUntilFree(toolLimitMs);
-        else attemptLocks = await toolLocks.take(toolLimitMs);
-      } catch (error) {
-        await unlock();
-        throw error;
-      }
-      return async () => {
-        const held = attemptLocks;
-        attemptLocks = null;
-        try {
-          await held?.release();
-        } finally {
-          await unlock();
-        }
-      };
-    },
-    ...(fileWatch === null ? {} : { watch: fileWatch.watch }),
-  };
+  return new FileStore(options, codec, toolLocks);
 }
 
-interface CommitTools {
+/** Of a class, not of closures: each credential has one, and ten thousand of them are to stay small. */
+class FileStore implements StorePort {
   readonly path: string;
-  readonly now: () => EpochMs;
-  readonly look: FileLook;
-  readonly codec: StoreCodec;
-}
+  readonly #codec: StoreCodec;
+  readonly #now: () => EpochMs;
+  readonly #look: FileLook;
+  readonly #storeLock: StoreLock;
+  readonly #toolLocks: ToolLocks | null;
+  readonly #fileWatch: FileWatch | null;
+  /** The tool's locks, while an attempt holds them. */
+  #attemptLocks: HeldToolLocks | null = null;
 
-interface CommitTerms {
-  readonly stillExpected: Parameters<StorePort['write']>[1];
-  readonly locks: HeldToolLocks | null;
-}
+  constructor(options: FileStoreOptions, codec: StoreCodec, toolLocks: ToolLocks | null) {
+    this.path = options.path;
+    this.#codec = codec;
+    this.#now = options.now;
+    this.#look = new FileLook(options, codec);
+    this.#storeLock = new StoreLock(options.path, options.lockDirectory);
+    this.#toolLocks = toolLocks;
+    this.#fileWatch = options.watches === undefined ? null : new FileWatch(options.path, options.watches);
+  }
 
-function createCommit({ path, now, look, codec }: CommitTools) {
-  return async (response: TokenResponse, { stillExpected, locks }: CommitTerms) => {
+  async read(): Promise<StoreReading> {
+    return (await this.#look.find()).reading;
+  }
+
+  readIfChanged(): ReturnType<StorePort['readIfChanged']> {
+    this.#fileWatch?.revive();
+    return this.#look.findIfChanged();
+  }
+
+  watch(onChange: () => void): () => void {
+    return this.#fileWatch?.watch(onChange) ?? (() => undefined);
+  }
+
+  async write(response: TokenResponse, stillExpected: StillExpected): ReturnType<StorePort['write']> {
+    const release = this.#storeLock.isHeld ? null : await this.#storeLock.acquire(LOCK_MS_MAX);
+    try {
+      const taken = this.#attemptLocks === null ? ((await this.#toolLocks?.take(TOOL_LOCK_MS_MAX)) ?? null) : null;
+      try {
+        return await this.#commit(response, { stillExpected, locks: this.#attemptLocks ?? taken });
+      } finally {
+        await taken?.release();
+      }
+    } finally {
+      await release?.();
+    }
+  }
+
+  async lock(timeoutMs: number, purpose: Parameters<StorePort['lock']>[1]): Promise<Release> {
+    const unlock = await this.#storeLock.acquire(timeoutMs);
+    if (this.#toolLocks === null) return unlock;
+    try {
+      const toolLimitMs = Math.min(timeoutMs, TOOL_LOCK_MS_MAX);
+      if (purpose === 'script') await this.#toolLocks.waitUntilFree(toolLimitMs);
+      else this.#attemptLocks = await this.#toolLocks.take(toolLimitMs);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+    return async () => {
+      const held = this.#attemptLocks;
+      this.#attemptLocks = null;
+      try {
+        await held?.release();
+      } finally {
+        await unlock();
+      }
+    };
+  }
+
+  async #commit(response: TokenResponse, { stillExpected, locks }: CommitTerms): ReturnType<StorePort['write']> {
+    const [path, codec, look] = [this.path, this.#codec, this.#look];
     for (let tries = 0; tries < COMMIT_TRIES_MAX; tries += 1) {
       const finding = await look.find();
       if (!stillExpected(finding.reading)) return { committed: false, found: finding.reading };
       if (finding.reading.kind === 'broken') throw notOverwritten(finding.reading.detail);
-      const text = codec.merge(finding.text, response, now());
-      refuseUnlessReadable(text, codec, { path, now: now() });
+      const text = codec.merge(finding.text, response, this.#now());
+      refuseUnlessReadable(text, codec, { path, now: this.#now() });
       if (text === finding.text || (await replace(path, finding, { text, locks }))) {
         return { committed: true, found: (await look.find(text)).reading };
       }
@@ -110,7 +119,14 @@ function createCommit({ path, now, look, codec }: CommitTools) {
       if (locks !== null && !(await locks.areOurs())) break;
     }
     throw changesAllTheTime(path);
-  };
+  }
+}
+
+type StillExpected = Parameters<StorePort['write']>[1];
+
+interface CommitTerms {
+  readonly stillExpected: StillExpected;
+  readonly locks: HeldToolLocks | null;
 }
 
 /** @returns false when somebody else wrote meanwhile */

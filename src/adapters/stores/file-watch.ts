@@ -6,40 +6,44 @@
 import type { DirectoryWatches, WatchedFile } from './directory-watch.ts';
 import { realPathOf } from './store-lock.ts';
 
-export interface FileWatch {
-  /** @returns how to stop */
-  watch(onChange: () => void): () => void;
-  /** Watches again what is not watched any more. */
-  revive(): void;
-}
+/** Of a class, not of closures: each credential has one, and ten thousand of them are to stay small. */
+export class FileWatch {
+  readonly #path: string;
+  readonly #watches: DirectoryWatches;
+  #watched: readonly WatchedFile[] = [];
 
-export function createFileWatch(path: string, watches: DirectoryWatches): FileWatch {
-  let watched: readonly WatchedFile[] = [];
-  return {
-    revive: () => {
-      for (const file of watched) file.revive();
-    },
-    watch: (onChange) => {
-      let ours: readonly WatchedFile[] = [];
-      let isStopped = false;
-      const add = (place: string): void => {
-        const file = watches.add(place, onChange);
-        ours = ours.concat(file);
-        watched = watched.concat(file);
-      };
-      add(path);
-      void realPathOf(path).then(
-        (real) => {
-          if (!isStopped && real !== path) add(real);
-        },
-        // What cannot be resolved cannot be read either, which the next look tells.
-        () => undefined,
-      );
-      return () => {
-        isStopped = true;
-        for (const file of ours) file.stop();
-        watched = watched.filter((file) => !ours.includes(file));
-      };
-    },
-  };
+  constructor(path: string, watches: DirectoryWatches) {
+    this.#path = path;
+    this.#watches = watches;
+  }
+
+  /** @returns how to stop */
+  watch(onChange: () => void): () => void {
+    let ours: readonly WatchedFile[] | null = [];
+    const add = (place: string): void => {
+      if (ours === null) return;
+      const file = this.#watches.add(place, onChange);
+      ours = ours.concat(file);
+      this.#watched = this.#watched.concat(file);
+    };
+    add(this.#path);
+    void realPathOf(this.#path).then(
+      (real) => {
+        if (real !== this.#path) add(real);
+      },
+      // What cannot be resolved cannot be read either, which the next look tells.
+      () => undefined,
+    );
+    return () => {
+      const stopped = ours ?? [];
+      ours = null;
+      for (const file of stopped) file.stop();
+      this.#watched = this.#watched.filter((file) => !stopped.includes(file));
+    };
+  }
+
+  /** Watches again what is not watched any more. */
+  revive(): void {
+    for (const file of this.#watched) file.revive();
+  }
 }

@@ -11,38 +11,42 @@ import { acquireKernelLock } from '../kernel-lock.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
 
-export interface StoreLock {
-  /** Taken already by this store? */
-  isHeld(): boolean;
-  /** @throws PortError `store_busy` after `timeoutMs` */
-  acquire(timeoutMs: number): Promise<Release>;
-}
+/** Of a class, not of closures: each credential has one, and ten thousand of them are to stay small. */
+export class StoreLock {
+  readonly #path: string;
+  readonly #lockDirectory: string;
+  #isHeld = false;
 
-export function createStoreLock(path: string, lockDirectory: string): StoreLock {
-  let isHeld = false;
-  return {
-    isHeld: () => isHeld,
-    acquire: async (timeoutMs) => {
-      await ensurePrivateDirectory(lockDirectory);
-      const name = createHash('sha256')
-        .update(await realPathOf(path))
-        .digest('hex')
-        .slice(0, NAME_LENGTH);
-      const lock = await acquireKernelLock(join(lockDirectory, `${name}.lock`), { timeoutMs }).catch(
-        (error: unknown) => {
-          throw error instanceof PortError && error.code === 'lock_held' ? storeBusy(path, timeoutMs, error) : error;
-        },
-      );
-      isHeld = true;
-      let isReleased = false;
-      return async () => {
-        if (isReleased) return;
-        isReleased = true;
-        isHeld = false;
-        await lock.release();
-      };
-    },
-  };
+  constructor(path: string, lockDirectory: string) {
+    this.#path = path;
+    this.#lockDirectory = lockDirectory;
+  }
+
+  /** Taken already by this store? */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** @throws PortError `store_busy` after `timeoutMs` */
+  async acquire(timeoutMs: number): Promise<Release> {
+    await ensurePrivateDirectory(this.#lockDirectory);
+    const name = createHash('sha256')
+      .update(await realPathOf(this.#path))
+      .digest('hex')
+      .slice(0, NAME_LENGTH);
+    const lockPath = join(this.#lockDirectory, `${name}.lock`);
+    const lock = await acquireKernelLock(lockPath, { timeoutMs }).catch((error: unknown) => {
+      throw error instanceof PortError && error.code === 'lock_held' ? storeBusy(this.#path, timeoutMs, error) : error;
+    });
+    this.#isHeld = true;
+    let isReleased = false;
+    return async () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#isHeld = false;
+      await lock.release();
+    };
+  }
 }
 
 /**

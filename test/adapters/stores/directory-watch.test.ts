@@ -104,8 +104,9 @@ describe('the watches', () => {
 function watch(watches: DirectoryWatches, path: string) {
   let file: ReturnType<DirectoryWatches['add']> | null = null;
   const changes = changesOf((onChange) => {
-    file = watches.add(path, onChange);
-    return file.stop;
+    const added = watches.add(path, onChange);
+    file = added;
+    return () => added.stop();
   });
   if (file === null) throw new Error('not watched');
   return { file: file as ReturnType<DirectoryWatches['add']>, changes };
