@@ -118,7 +118,7 @@ describe('F37: a memory that cannot be understood', () => {
   });
 });
 
-describe('F38', () => {
+describe('F38: a memory with the wrong rights', () => {
   test('a memory that others may read is repaired to 0600, said, and used', async () => {
     await memory.save('mail', { generation: 7 });
     chmodSync(file, 0o644);

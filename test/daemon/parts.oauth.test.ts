@@ -48,7 +48,7 @@ async function built(oauth: object, rest: object = {}) {
   return { managed, attempt, storePath: join(folder, 'mail.json') };
 }
 
-test('refresh.oauth sends the stored refresh token, and F15: keeps it where the answer has none', async () => {
+test('F15: refresh.oauth sends the stored refresh token, and keeps it where the answer has none', async () => {
   const server = await authorizationServer({ rotates: false });
   const { managed, attempt, storePath } = await built({ tokenEndpoint: server.tokenEndpoint });
   const { refresh_token } = server.seed();

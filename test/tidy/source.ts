@@ -112,7 +112,7 @@ function skipSpace(code: string, start: number): number {
 }
 
 /** The bracket that closes the one at `open`; the last position when none does. */
-function closing(code: string, open: number): number {
+export function closing(code: string, open: number): number {
   const opener = code[open] ?? '';
   const closer = BRACKETS[opener] ?? '';
   let depth = 0;
