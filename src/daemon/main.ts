@@ -5,32 +5,23 @@
  * before the first tokens are published; whatever is taken is given back in reverse.
  */
 import { createHmac, randomUUID } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createAttemptJournal } from '../adapters/attempt-journal.ts';
-import { loadFingerprinter } from '../adapters/fingerprint.ts';
 import { favourMemory } from '../adapters/heap.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
-import { createMemory } from '../adapters/memory-file.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
-import { createSentinel } from '../adapters/publish/sentinel.ts';
-import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
-import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
-import { createAlarm, systemClock } from '../adapters/system-clock.ts';
-import { sweepStaleTemps } from '../adapters/temp-path.ts';
+import { systemClock } from '../adapters/system-clock.ts';
 import { type ApiServer, startApiServer } from '../api/server.ts';
-import type { Config, CredentialConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
 import type { Fingerprint } from '../core/token.ts';
+import { assemble, buildOrBreak } from './assemble.ts';
 import { describeBug } from './bug.ts';
-import type { ManagedCredential } from './credential.ts';
-import { createDaemon, type Daemon } from './daemon.ts';
-import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
+import type { Daemon } from './daemon.ts';
+import { createSite } from './parts.ts';
 import { PortError } from './ports.ts';
-import { createReconfigure } from './reconfigure.ts';
 import { rehearse } from './rehearse.ts';
 import { pause } from './time-limit.ts';
 
@@ -78,14 +69,8 @@ async function serve(
   try {
     const log = createLog({ ...config.log, pretty: capture.env.FRESHD_LOG === 'pretty' && config.log.file === null });
     const end = listenToSignals(log);
-    const fingerprint = await loadFingerprinter(config.stateDirectory);
-    const spoolDirectory = join(config.stateDirectory, 'spool');
-    const { env: environment, platform } = capture;
-    const watches = createDirectoryWatches();
-    const common = { environment, platform, fingerprint, clock: systemClock, log, spoolDirectory, watches };
-    const siteOf = (config: Config): Site => createSite({ config, ...common });
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
-    const daemon = await assemble(config, { siteOf, load, log });
+    const daemon = await assemble(config, { capture, load, log, version: packageVersion() });
     end.control(daemon);
     await live(daemon, { config, end, log });
     log.write('info', 'stopped', { pid: process.pid });
@@ -129,70 +114,6 @@ async function ensureSocketFolder(path: string): Promise<void> {
   }
 }
 
-async function assemble(
-  config: Config,
-  { siteOf, load, log }: { siteOf: (config: Config) => Site; load: () => Promise<LoadResult>; log: Log },
-): Promise<Daemon> {
-  const { stateDirectory, runtimeDirectory } = config;
-  const [memoryDirectory, journalDirectory] = [join(stateDirectory, 'credentials'), join(stateDirectory, 'journal')];
-  for (const directory of [runtimeDirectory, memoryDirectory, journalDirectory])
-    await ensurePrivateDirectory(directory);
-  for (const directory of [stateDirectory, memoryDirectory, journalDirectory]) await sweepStaleTemps(directory);
-  const sentinel = createSentinel(join(runtimeDirectory, 'down'));
-  await sentinel.sweep(config.credentials.map(({ name }) => name));
-  const site = siteOf(config);
-  const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
-  let watching = watchConfiguration(config, () => daemon);
-  const daemon: Daemon = createDaemon({
-    version: packageVersion(),
-    configPath: config.path,
-    clock: systemClock,
-    alarm: createAlarm(),
-    log,
-    journal: createAttemptJournal(journalDirectory),
-    memory: createMemory(memoryDirectory, ({ credential, code, setAsidePath }) =>
-      log.write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
-    ),
-    sentinel,
-    leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),
-    fingerprint: site.fingerprint,
-    createRunId: randomUUID,
-    bootId: await bootId(),
-    credentials,
-    settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
-    readConfiguration: createReconfigure({
-      load,
-      config,
-      credentials,
-      siteOf,
-      buildCredential,
-      buildSinks,
-      sharedBy: publishedVariables,
-      onApplied: (next) => {
-        log.setLevel(next.log.level);
-        watching.end();
-        watching = watchConfiguration(next, () => daemon);
-      },
-    }),
-  });
-  return daemon;
-}
-
-/** A credential that cannot be built must not keep the others from starting. */
-function buildOrBreak(credential: CredentialConfig, site: Site): ManagedCredential {
-  try {
-    return buildCredential(credential, site);
-  } catch (error) {
-    const { name } = credential;
-    if (error instanceof PortError) {
-      site.log.write('error', 'credential_not_built', { credential: name, code: error.code, detail: error.message });
-      return brokenCredential(credential, error.message);
-    }
-    site.log.write('error', 'internal_error', { credential: name, during: 'build', ...describeBug(error) });
-    return brokenCredential(credential, 'internal_error: see the log');
-  }
-}
-
 interface EndSignals {
   readonly asked: Promise<void>;
   isAsked(): boolean;
@@ -233,13 +154,6 @@ function listenToSignals(log: Log): EndSignals {
   };
 }
 
-/** Opt-in (`reloadOnChange`): polled, because editors replace the file and network mounts send no events. */
-function watchConfiguration({ path, reloadOnChange }: Config, daemon: () => Daemon): { end(): void } {
-  const reload = () => void daemon().reload();
-  if (reloadOnChange) watchFile(path, { interval: CONFIG_LOOK_MS, persistent: false }, reload);
-  return { end: () => unwatchFile(path, reload) };
-}
-
 async function rehearseAll(config: Config, capture: Started): Promise<DaemonExit> {
   const log = { write: () => undefined };
   // Only compared within this process: no key has to be kept for it.
@@ -267,17 +181,8 @@ function packageVersion(): string {
   return String(version);
 }
 
-/** Null where the system does not say which boot this is. */
-async function bootId(): Promise<string | null> {
-  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
-  return text?.trim() ?? null;
-}
-
 /** Somebody else is there; the same start may succeed later. */
 const NOT_NOW_CODES: ReadonlySet<string> = new Set(['already_running', 'socket_in_use']);
-
-// Soon enough for a person who has just saved the file, and seldom enough to cost nothing.
-const CONFIG_LOOK_MS = 2_000;
 
 // Everything of ours has ended by then; what is left belongs to the system.
 const LINGER_MS_MAX = 1_000;

@@ -1,7 +1,7 @@
 /**
  * Builds what belongs to one credential, and the alert sinks, from the resolved configuration.
  *
- * Rule: beside main.ts the only file of the daemon that knows adapters; it chooses and connects, and decides nothing else.
+ * Rule: beside main.ts and assemble.ts the only file of the daemon that knows adapters; it chooses and connects, and decides nothing else.
  */
 import { basename, join } from 'node:path';
 import { createCommandSink } from '../adapters/alert/command.ts';

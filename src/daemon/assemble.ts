@@ -1,0 +1,126 @@
+/**
+ * From a configuration to a daemon: every port made, everything connected, nothing read of a credential yet.
+ *
+ * Rule: apart from main.ts because the simulation runs this very function, on other clocks, disks and servers; what belongs
+ * to a process (its lock, its signals, its socket) stays there.
+ */
+import { randomUUID } from 'node:crypto';
+import { unwatchFile, watchFile } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createAttemptJournal } from '../adapters/attempt-journal.ts';
+import { loadFingerprinter } from '../adapters/fingerprint.ts';
+import type { Log } from '../adapters/log.ts';
+import { createMemory } from '../adapters/memory-file.ts';
+import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
+import { createSentinel } from '../adapters/publish/sentinel.ts';
+import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
+import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
+import { createAlarm, systemClock } from '../adapters/system-clock.ts';
+import { sweepStaleTemps } from '../adapters/temp-path.ts';
+import type { Config, CredentialConfig } from '../config/config.ts';
+import type { LoadResult } from '../config/load.ts';
+import type { Capture } from '../config/paths.ts';
+import { describeBug } from './bug.ts';
+import type { ManagedCredential } from './credential.ts';
+import { createDaemon, type Daemon } from './daemon.ts';
+import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
+import { PortError } from './ports.ts';
+import { createReconfigure } from './reconfigure.ts';
+
+/** What the process has that it runs in. */
+export interface Surroundings {
+  readonly capture: Capture;
+  /** Reads the configuration anew, for a reload. */
+  readonly load: () => Promise<LoadResult>;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** Made before the first reading of a store: nothing of it runs until `start`. @throws PortError */
+export async function assemble(config: Config, { capture, load, log, version }: Surroundings): Promise<Daemon> {
+  const { stateDirectory, runtimeDirectory } = config;
+  const [memoryDirectory, journalDirectory] = [join(stateDirectory, 'credentials'), join(stateDirectory, 'journal')];
+  for (const directory of [runtimeDirectory, memoryDirectory, journalDirectory])
+    await ensurePrivateDirectory(directory);
+  for (const directory of [stateDirectory, memoryDirectory, journalDirectory]) await sweepStaleTemps(directory);
+  const sentinel = createSentinel(join(runtimeDirectory, 'down'));
+  await sentinel.sweep(config.credentials.map(({ name }) => name));
+  const common = {
+    environment: capture.env,
+    platform: capture.platform,
+    fingerprint: await loadFingerprinter(stateDirectory),
+    clock: systemClock,
+    log,
+    spoolDirectory: join(stateDirectory, 'spool'),
+    watches: createDirectoryWatches(),
+  };
+  const siteOf = (config: Config): Site => createSite({ config, ...common });
+  const site = siteOf(config);
+  const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
+  let watching = watchConfiguration(config, () => daemon);
+  const daemon: Daemon = createDaemon({
+    version,
+    configPath: config.path,
+    clock: systemClock,
+    alarm: createAlarm(),
+    log,
+    journal: createAttemptJournal(journalDirectory),
+    memory: createMemory(memoryDirectory, ({ credential, code, setAsidePath }) =>
+      log.write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
+    ),
+    sentinel,
+    leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),
+    fingerprint: site.fingerprint,
+    createRunId: randomUUID,
+    bootId: await bootId(),
+    credentials,
+    settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
+    readConfiguration: createReconfigure({
+      load,
+      config,
+      credentials,
+      siteOf,
+      buildCredential,
+      buildSinks,
+      sharedBy: publishedVariables,
+      onApplied: (next) => {
+        log.setLevel(next.log.level);
+        watching.end();
+        watching = watchConfiguration(next, () => daemon);
+      },
+    }),
+  });
+  return daemon;
+}
+
+/** A credential that cannot be built must not keep the others from starting. */
+export function buildOrBreak(credential: CredentialConfig, site: Site): ManagedCredential {
+  try {
+    return buildCredential(credential, site);
+  } catch (error) {
+    const { name } = credential;
+    if (error instanceof PortError) {
+      site.log.write('error', 'credential_not_built', { credential: name, code: error.code, detail: error.message });
+      return brokenCredential(credential, error.message);
+    }
+    site.log.write('error', 'internal_error', { credential: name, during: 'build', ...describeBug(error) });
+    return brokenCredential(credential, 'internal_error: see the log');
+  }
+}
+
+/** Opt-in (`reloadOnChange`): polled, because editors replace the file and network mounts send no events. */
+function watchConfiguration({ path, reloadOnChange }: Config, daemon: () => Daemon): { end(): void } {
+  const reload = () => void daemon().reload();
+  if (reloadOnChange) watchFile(path, { interval: CONFIG_LOOK_MS, persistent: false }, reload);
+  return { end: () => unwatchFile(path, reload) };
+}
+
+/** Null where the system does not say which boot this is. */
+async function bootId(): Promise<string | null> {
+  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null);
+  return text?.trim() ?? null;
+}
+
+// Soon enough for a person who has just saved the file, and seldom enough to cost nothing.
+const CONFIG_LOOK_MS = 2_000;
