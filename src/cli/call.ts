@@ -15,6 +15,8 @@ export interface Call {
   readonly body?: object;
   /** What the daemon may take beyond an ordinary answer. */
   readonly waitMs?: number;
+  /** Ends the call, as a temporary failure. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -66,6 +68,7 @@ function refusal(body: Partial<ErrorBody>, status: number): CommandError {
 const TRANSPORT_EXIT: Readonly<Record<Exclude<TransportError['code'], 'no_daemon'>, ExitCode>> = {
   permission_denied: EXIT.permission,
   timeout: EXIT.temporaryFailure,
+  cancelled: EXIT.temporaryFailure,
   answer_too_large: EXIT.inputOutput,
   broken: EXIT.inputOutput,
 };

@@ -16,6 +16,8 @@ export interface TransportRequest {
   readonly accept?: 'application/json' | 'text/plain';
   /** For the whole exchange. */
   readonly timeoutMs: number;
+  /** Aborting it ends the exchange at once, as `cancelled`. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TransportResponse {
@@ -26,7 +28,13 @@ export interface TransportResponse {
 }
 
 /** `no_daemon`: nobody listens there, or there is no socket. */
-export type TransportErrorCode = 'no_daemon' | 'permission_denied' | 'timeout' | 'answer_too_large' | 'broken';
+export type TransportErrorCode =
+  | 'no_daemon'
+  | 'permission_denied'
+  | 'timeout'
+  | 'cancelled'
+  | 'answer_too_large'
+  | 'broken';
 
 export class TransportError extends Error {
   override readonly name = 'TransportError';
@@ -42,11 +50,12 @@ export class TransportError extends Error {
  * @throws TransportError; the promise settles within `timeoutMs`
  */
 export function request(options: TransportRequest): Promise<TransportResponse> {
-  const { socketPath, timeoutMs } = options;
+  const { socketPath, timeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const settle = (act: () => void): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
       socket.destroy();
       act();
     };
@@ -56,6 +65,9 @@ export function request(options: TransportRequest): Promise<TransportResponse> {
       () => fail(`no answer from ${socketPath} within ${timeoutMs / 1000} s`, 'timeout'),
       timeoutMs,
     );
+    const cancel = (): void => fail('the caller wanted no answer any more', 'cancelled');
+    if (signal?.aborted) return cancel();
+    signal?.addEventListener('abort', cancel);
 
     const chunks: Buffer[] = [];
     let bytes = 0;

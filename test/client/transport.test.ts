@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { request } from '../../src/client/transport.ts';
 import { temporaryDirectory } from '../api/arrange.ts';
 
-const ask = (socketPath: string, options: { timeoutMs?: number } = {}) =>
+const ask = (socketPath: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}) =>
   request({ socketPath, method: 'GET', path: '/', timeoutMs: 10_000, ...options });
 
 function listen(server: ReturnType<typeof createServer>): Promise<string> {
@@ -64,6 +64,14 @@ describe('one request', () => {
   test('fails when no answer comes in time', async () => {
     const socketPath = await raw(() => undefined);
     await expect(ask(socketPath, { timeoutMs: 20 })).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  test('ends when the caller wants no answer any more, before or while it waits', async () => {
+    const caller = new AbortController();
+    const socketPath = await raw(() => caller.abort());
+    for (const _ of ['while', 'before']) {
+      await expect(ask(socketPath, { signal: caller.signal })).rejects.toMatchObject({ code: 'cancelled' });
+    }
   });
 
   test.each([
