@@ -6,15 +6,14 @@
  */
 import type { Event } from '../core/event.ts';
 import { nextDeadline, step } from '../core/lifecycle.ts';
-import { initialState, remember } from '../core/memory.ts';
+import { remember } from '../core/memory.ts';
 import type { CredentialState } from '../core/state.ts';
-import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createEngine, type Engine, type StepListener, type Transition } from './engine.ts';
-import { createGate } from './gate.ts';
+import { createFirstEvents } from './first-events.ts';
 import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
-import { createObserver, logStillWaiting } from './observe.ts';
+import { createObserver } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
@@ -84,6 +83,7 @@ class CredentialDaemon implements Daemon {
   readonly #keeper: MemoryKeeper;
   readonly #watches: StoreWatches;
   readonly #reconciler: Reconciler;
+  readonly #takeIn: ReturnType<typeof createFirstEvents>;
   #settings: Settings;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
@@ -127,6 +127,15 @@ class CredentialDaemon implements Daemon {
         this.#afterStep(transition);
       },
     });
+    this.#takeIn = createFirstEvents({
+      ...options,
+      engine: this.#engine,
+      keeper: this.#keeper,
+      watches: this.#watches,
+      reconciler: this.#reconciler,
+      remedy: this.remedy,
+      isStopping: () => this.#stopping !== null,
+    });
     for (const credential of options.credentials) this.#credentials.set(credential.name, credential);
   }
 
@@ -139,7 +148,7 @@ class CredentialDaemon implements Daemon {
   onStep = (listener: StepListener): (() => void) => this.#engine.onStep(listener);
 
   async start(): Promise<void> {
-    const loading = this.#loadAll([...this.#credentials.values()]);
+    const loading = this.#takeIn([...this.#credentials.values()]);
     // A reload in the middle would change or remove what is not there yet, and what comes later would be of the old one.
     this.#reloading = loading.catch(() => undefined);
     await loading;
@@ -164,37 +173,6 @@ class CredentialDaemon implements Daemon {
     this.#performer.cancelRuns(this.#engine.names());
   }
 
-  async #loadAll(credentials: readonly ManagedCredential[]): Promise<void> {
-    const gate = createGate(LOADS_MAX);
-    await Promise.all(credentials.map((credential) => gate.run(() => this.#load(credential))));
-  }
-
-  async #load(credential: ManagedCredential): Promise<void> {
-    const { name, policy, parts } = credential;
-    const { log, clock, memory: port } = this.#options;
-    const memory = await port.load(name).catch((error: unknown) => {
-      log.write('warn', 'memory_unreadable', { credential: name, ...describeBug(error) });
-      return null;
-    });
-    if (memory !== null) this.#keeper.loaded(name, memory);
-    this.#watches.set(credential);
-    const reading = this.#reconciler.firstEvent(credential);
-    const event = await within(reading, FIRST_READING_MS_MAX);
-    // Whatever it holds is the next start's: what begins now, nobody would end.
-    if (this.#stopping !== null) return;
-    if (event === 'timed_out') {
-      log.write('warn', 'store_check_hung', { credential: name, path: parts.store.path });
-      void reading.then((late) => this.dispatch(name, late));
-    }
-    const targets = parts.publishers.map((publisher) => publisher.id);
-    const state = initialState({ name, policy, targets, memory }, clock.now());
-    this.#engine.add(state, event === 'timed_out' ? { type: 'tick' } : event);
-    const settled = this.#engine.state(name);
-    if (state.phase.kind === 'reauthorization_required' && settled?.phase.kind === state.phase.kind) {
-      logStillWaiting(settled, clock.now(), { log, remedy: this.remedy });
-    }
-  }
-
   async #reload(): Promise<ReloadResult> {
     const { log } = this.#options;
     if (this.#stopping !== null) return { ok: false, problems: ['freshd is stopping'] };
@@ -210,7 +188,7 @@ class CredentialDaemon implements Daemon {
     for (const credential of next.changed) this.#change(credential);
     for (const credential of next.added) this.#credentials.set(credential.name, credential);
     next.applied();
-    await this.#loadAll(next.added);
+    await this.#takeIn(next.added);
     const names = (credentials: readonly ManagedCredential[]) => credentials.map(({ name }) => name);
     const result = { ok: true, added: names(next.added), changed: names(next.changed), removed: next.removed } as const;
     const { added, changed, removed } = result;
@@ -287,11 +265,7 @@ class CredentialDaemon implements Daemon {
 const runMsMax = ({ refreshTimeoutMs, killGraceMs }: ManagedCredential['policy']): number =>
   refreshTimeoutMs + killGraceMs;
 
-// As many stores at once as keep a disk busy; half-written ones are watched for 3 s, and must not hold up all others.
-const LOADS_MAX = 64;
-
-// A file system that hangs at start costs its own credentials, not the start.
-const FIRST_READING_MS_MAX = 10_000;
+// A publication that hangs costs the start this much.
 const FIRST_PUBLICATIONS_MS_MAX = 5_000;
 // After the longest run: the store poll, and the way through journal and store.
 const STOP_SLACK_MS = 5_000;
