@@ -4,7 +4,7 @@
  * Rule: a lock that is there is held. proper-lockfile would remove one that looks old by the wall clock; it is let remove
  * only what we made ourselves and what is still ours.
  */
-import fs, { type BigIntStats, type TimeLike } from 'node:fs';
+import * as fs from 'node:fs';
 import { rmdir, stat } from 'node:fs/promises';
 import { PortError } from '../../daemon/ports.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
@@ -106,7 +106,7 @@ function createLockFs(rules: {
         if (error === null) rules.onMade(path);
         done(error);
       }),
-    utimes: (path: string, accessed: TimeLike, modified: TimeLike, done: Done) => {
+    utimes: (path: string, accessed: fs.TimeLike, modified: fs.TimeLike, done: Done) => {
       rules.onBeat(path, Number(modified));
       fs.utimes(path, accessed, modified, done);
     },
@@ -126,18 +126,18 @@ function noteBeat(lock: OurLock | undefined, beatMs: number): void {
   if (lock !== undefined && lock.beats.length > 2) lock.beats.shift();
 }
 
-function isSame(lock: OurLock | undefined, found: BigIntStats | null): boolean {
+function isSame(lock: OurLock | undefined, found: fs.BigIntStats | null): boolean {
   if (lock === undefined || found?.ino !== lock.inode) return false;
   const { mtimeMs } = found;
   return lock.beats.some((beat) => Math.abs(beat - Number(mtimeMs)) <= ROUNDING_MS);
 }
 
-function signatureOf(found: BigIntStats | null): string | null {
+function signatureOf(found: fs.BigIntStats | null): string | null {
   return found === null ? null : `${found.ino}:${found.mtimeNs}`;
 }
 
 /** @throws PortError for anything but absence */
-async function statOrNull(path: string): Promise<BigIntStats | null> {
+async function statOrNull(path: string): Promise<fs.BigIntStats | null> {
   try {
     return await stat(path, { bigint: true });
   } catch (error) {
