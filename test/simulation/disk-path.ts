@@ -1,0 +1,82 @@
+/**
+ * From a path to an inode, as the kernel walks it: symlinks, `..`, and which error when it cannot.
+ *
+ * Rule: reads the tree, changes nothing.
+ */
+import { Refused } from './disk-error.ts';
+import type { Inode, Tree } from './disk-tree.ts';
+
+export interface Found {
+  /** Null: the root. */
+  readonly directory: Inode | null;
+  /** Last part of the path, links resolved as asked. */
+  readonly name: string;
+  /** Null: nothing has that name. */
+  readonly inode: Inode | null;
+  /** Without links. */
+  readonly realPath: string;
+}
+
+export interface Existing extends Found {
+  readonly inode: Inode;
+}
+
+/**
+ * @param follow whether a link at the very end is followed
+ * @throws Refused `ENOENT` (of a folder on the way), `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`
+ */
+export function find(tree: Tree, path: string, { follow }: { readonly follow: boolean }): Found {
+  if (Buffer.byteLength(path) >= PATH_BYTES_MAX) throw new Refused('ENAMETOOLONG');
+  if (path === '') throw new Refused('ENOENT');
+  const walked: { readonly name: string; readonly inode: Inode | null }[] = [];
+  const ahead = partsOf(path);
+  let links = 0;
+  for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
+    const last = walked.at(-1);
+    const here = last === undefined ? tree.root : last.inode;
+    if (here === null) throw new Refused('ENOENT');
+    if (here.kind !== 'directory') throw new Refused('ENOTDIR');
+    if (part === '.') continue;
+    if (part === '..') {
+      walked.pop();
+      continue;
+    }
+    if (Buffer.byteLength(part) > NAME_BYTES_MAX) throw new Refused('ENAMETOOLONG');
+    const inode = here.entries.get(part) ?? null;
+    if (inode?.kind !== 'symlink' || (ahead.length === 0 && !follow)) {
+      walked.push({ name: part, inode });
+      continue;
+    }
+    links += 1;
+    if (links > LINKS_MAX) throw new Refused('ELOOP');
+    if (inode.target.startsWith('/')) walked.length = 0;
+    ahead.unshift(...partsOf(inode.target));
+  }
+  const end = walked.at(-1);
+  const parent = walked.at(-2);
+  return {
+    directory: end === undefined ? null : parent === undefined ? tree.root : parent.inode,
+    name: end?.name ?? '',
+    inode: end === undefined ? tree.root : end.inode,
+    realPath: `/${walked.map(({ name }) => name).join('/')}`,
+  };
+}
+
+/** @throws Refused as {@link find}, and `ENOENT` where nothing is */
+export function findExisting(tree: Tree, path: string, options: { readonly follow: boolean }): Existing {
+  const found = find(tree, path, options);
+  const { inode } = found;
+  if (inode === null) throw new Refused('ENOENT');
+  return { ...found, inode };
+}
+
+/** A final slash asks for a directory, as `.` does. */
+function partsOf(path: string): string[] {
+  const parts = path.split('/').filter((part) => part !== '');
+  return path.endsWith('/') && parts.length > 0 ? [...parts, '.'] : parts;
+}
+
+// <linux/limits.h>
+const PATH_BYTES_MAX = 4096;
+const NAME_BYTES_MAX = 255;
+const LINKS_MAX = 40;
