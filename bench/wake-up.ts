@@ -5,11 +5,11 @@
  * once, so that nothing but the wake-up is measured.
  */
 import { resolvePolicy } from '../src/config/resolve-policy.ts';
-import { SENTINEL_TARGET } from '../src/core/delivery.ts';
 import type { Effect } from '../src/core/effect.ts';
 import { nextDeadline, step } from '../src/core/lifecycle.ts';
 import { initialState } from '../src/core/memory.ts';
 import type { Policy } from '../src/core/policy.ts';
+import { SENTINEL_TARGET } from '../src/core/targets.ts';
 import { epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../src/core/token.ts';
 import { createEngine, type Engine } from '../src/daemon/engine.ts';
 import type { AlarmPort } from '../src/daemon/ports.ts';

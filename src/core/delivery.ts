@@ -1,132 +1,69 @@
 /**
- * Delivery: what each publication target and the sentinel are told, and what their answers mean.
+ * Delivery: what a credential's publication targets and its sentinel are told, and what their answers mean.
  *
- * Rule: a target is told when what it should hold differs from what it was last told; each fails and is retried alone.
+ * Rule: what may be used at `now` is derived, never stored; how targets are told and asked again is the matter of targets.ts.
  */
-import type { Down, Effect } from './effect.ts';
+import type { Effect } from './effect.ts';
 import { isWithheld } from './rejection.ts';
-import { after, isExpired } from './schedule.ts';
-import type { CredentialState, Delivery, SentinelDelivery, Step } from './state.ts';
-import type { Generation, MonotonicMs, Now } from './token.ts';
-
-/** Name under which the sentinel's answers come back. */
-export const SENTINEL_TARGET = 'sentinel';
-
-export const newDelivery = (target: string): Delivery => ({
-  target,
-  revision: 0,
-  told: 'unknown',
-  status: 'done',
-  holds: 'unknown',
-  failures: 0,
-  code: null,
-  remedy: null,
-  retryDue: null,
-});
+import { isExpired } from './schedule.ts';
+import type { CredentialState, Delivery, Step } from './state.ts';
+import {
+  SENTINEL_TARGET,
+  sentinelAnswered,
+  targetDelivered,
+  targetFailed,
+  tellSentinel,
+  tellTargets,
+} from './targets.ts';
+import type { Now } from './token.ts';
 
 /** May consumers have the held token at `now`? Derived, never stored. */
 export function isUsable(state: CredentialState, now: Now): boolean {
   return state.held !== null && !isExpired(state.held, now) && !isWithheld(state, now);
 }
 
-/**
- * The generation that belongs into files; null: none.
- * `keep`: nothing is held yet after a start, but what was published before is still good, so nobody takes it away.
- */
-function wantedGeneration(state: CredentialState, now: Now): Generation | null | 'keep' {
-  if (isUsable(state, now) && state.held !== null) return state.held.generation;
-  const isUntouched = state.held === null && state.publishedUntil !== null && state.publishedUntil > now.wallMs;
-  return isUntouched ? 'keep' : null;
+/** Nothing is held yet after a start, but what was published before is still good, so nobody takes it away. */
+export function keepsPublished(state: CredentialState, now: Now): boolean {
+  return state.held === null && state.publishedUntil !== null && state.publishedUntil > now.wallMs;
 }
 
 export function settleDeliveries(state: CredentialState, now: Now): Step {
-  const wanted = wantedGeneration(state, now);
-  if (wanted === 'keep') return { state, effects: [] };
-  const effects: Effect[] = [];
-  const deliveries = state.deliveries.map((delivery) => {
-    const isOverdue = delivery.retryDue !== null && delivery.retryDue <= now.monotonicMs;
-    if (delivery.told === wanted && !isOverdue) return delivery;
-    const told = tell(state, delivery, wanted, now);
-    effects.push(commandFor(state, told));
-    return told;
-  });
-  return effects.length === 0 ? { state, effects } : { state: { ...state, deliveries }, effects };
+  if (keepsPublished(state, now)) return { state, effects: [] };
+  const wanted = isUsable(state, now) && state.held !== null ? state.held.generation : null;
+  const { deliveries, told } = tellTargets(state.deliveries, () => wanted, state.policy.limits, now);
+  if (told.length === 0) return { state, effects: [] };
+  return { state: { ...state, deliveries }, effects: told.map((delivery) => commandFor(state, delivery)) };
 }
 
-function tell(state: CredentialState, delivery: Delivery, wanted: Generation | null, now: Now): Delivery {
-  const isNews = delivery.told !== wanted;
-  return {
-    ...delivery,
-    revision: delivery.revision + 1,
-    told: wanted,
-    status: 'pending',
-    failures: isNews && delivery.status !== 'failed' ? 0 : delivery.failures,
-    retryDue: after(now, 2 * state.policy.limits.effectTimeoutMs),
-  };
+function commandFor({ name, held }: CredentialState, { target, revision, told }: Delivery): Effect {
+  if (told === null || held === null) return { type: 'withdraw_token', target, revision };
+  const { token, generation } = held;
+  return { type: 'publish_token', target, revision, publication: { credential: name, token, generation } };
 }
 
-function commandFor(state: CredentialState, { target, revision, told }: Delivery): Effect {
-  return told === null || state.held === null
-    ? { type: 'withdraw_token', target, revision }
-    : {
-        type: 'publish_token',
-        target,
-        revision,
-        publication: { token: state.held.token, generation: state.held.generation },
-      };
+interface Answer {
+  readonly target: string;
+  readonly revision: number;
 }
 
-export function delivered(state: CredentialState, event: { target: string; revision: number }): CredentialState {
-  if (event.target === SENTINEL_TARGET) return sentinelAnswered(state, event.revision, null);
-  return withDelivery(state, event, (delivery) => ({
-    ...delivery,
-    status: 'done',
-    holds: delivery.told,
-    failures: 0,
-    code: null,
-    remedy: null,
-    retryDue: null,
-  }));
+export function delivered(state: CredentialState, event: Answer, now: Now): CredentialState {
+  const { limits } = state.policy;
+  if (event.target === SENTINEL_TARGET) return withSentinel(state, event.revision, 'done', now);
+  return { ...state, deliveries: targetDelivered(state.deliveries, event, limits, now) };
 }
 
 export function undelivered(
   state: CredentialState,
-  event: { target: string; revision: number; code: string; remedy: string },
+  event: Answer & { readonly code: string; readonly remedy: string },
   now: Now,
 ): CredentialState {
-  if (event.target === SENTINEL_TARGET) {
-    return sentinelAnswered(state, event.revision, after(now, state.policy.limits.deliveryRetryMaxMs));
-  }
-  return withDelivery(state, event, (delivery) => ({
-    ...delivery,
-    status: 'failed',
-    failures: Math.min(delivery.failures + 1, FAILURES_MAX),
-    code: event.code,
-    remedy: event.remedy,
-    retryDue: after(now, retryDelayMs(state, delivery.failures)),
-  }));
+  if (event.target === SENTINEL_TARGET) return withSentinel(state, event.revision, 'failed', now);
+  return { ...state, deliveries: targetFailed(state.deliveries, event, state.policy.limits, now) };
 }
 
-/** Where doubling reaches its cap for any sensible limits; the count need not grow further. */
-export const FAILURES_MAX = 6;
-
-/** 2 s, doubling up to a minute. */
-export function retryDelayMs(state: CredentialState, failures: number): number {
-  const { deliveryRetryMs, deliveryRetryMaxMs } = state.policy.limits;
-  return Math.min(deliveryRetryMaxMs, deliveryRetryMs * 2 ** failures);
-}
-
-function withDelivery(
-  state: CredentialState,
-  event: { target: string; revision: number },
-  change: (delivery: Delivery) => Delivery,
-): CredentialState {
-  const deliveries = state.deliveries.map((delivery) =>
-    delivery.target === event.target && delivery.revision === event.revision && delivery.status === 'pending'
-      ? change(delivery)
-      : delivery,
-  );
-  return { ...state, deliveries };
+function withSentinel(state: CredentialState, revision: number, outcome: 'done' | 'failed', now: Now): CredentialState {
+  const sentinel = sentinelAnswered(state.sentinel, { revision, outcome }, state.policy.limits, now);
+  return sentinel === state.sentinel ? state : { ...state, sentinel };
 }
 
 export function settleSentinel(state: CredentialState, now: Now): Step {
@@ -134,15 +71,8 @@ export function settleSentinel(state: CredentialState, now: Now): Step {
   const downSince = isDown ? (state.downSince ?? now.wallMs) : null;
   const known = downSince === state.downSince ? state : { ...state, downSince };
   const down = downSince === null ? null : { since: downSince, ...whyDown(known) };
-  const { sentinel } = known;
-  const isOverdue = sentinel.retryDue !== null && sentinel.retryDue <= now.monotonicMs;
-  if (isSame(sentinel.told, down) && !isOverdue) return { state: known, effects: [] };
-  const told: SentinelDelivery = {
-    revision: sentinel.revision + 1,
-    told: down,
-    status: 'pending',
-    retryDue: after(now, 2 * state.policy.limits.effectTimeoutMs),
-  };
+  const told = tellSentinel(known.sentinel, down, state.policy.limits, now);
+  if (told === null) return { state: known, effects: [] };
   return { state: { ...known, sentinel: told }, effects: [{ type: 'set_sentinel', revision: told.revision, down }] };
 }
 
@@ -152,16 +82,4 @@ export function whyDown(state: CredentialState): { reason: string; code: string 
   if (phase.kind === 'reauthorization_required') return { reason: phase.reason, code: phase.code };
   const reason = state.held === null ? 'none' : state.rejection?.confirmed === true ? 'rejected' : 'expired';
   return { reason, code: state.lastFailure?.code ?? (phase.kind === 'absent' ? 'token_missing' : reason) };
-}
-
-function isSame(a: SentinelDelivery['told'], b: Down | null): boolean {
-  if (a === 'unknown') return false;
-  if (a === null || b === null) return a === b;
-  return a.since === b.since && a.reason === b.reason && a.code === b.code;
-}
-
-function sentinelAnswered(state: CredentialState, revision: number, retryDue: MonotonicMs | null): CredentialState {
-  const { sentinel } = state;
-  if (sentinel.revision !== revision || sentinel.status !== 'pending') return state;
-  return { ...state, sentinel: { ...sentinel, status: retryDue === null ? 'done' : 'failed', retryDue } };
 }

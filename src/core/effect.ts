@@ -20,6 +20,8 @@ export type AttemptReason =
 
 /** What one publication target is to hold. */
 export interface Publication {
+  /** Whose token it is; in a chain, which variables are to stand. */
+  readonly credential: string;
   readonly token: Token;
   readonly generation: Generation;
 }

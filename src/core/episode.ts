@@ -2,22 +2,18 @@
  * Which message is owed to a person now, once each.
  *
  * An episode starts with the first failure and ends with the next good token. Rule: a message is owed by what is true of the
- * state, recorded when it is given to the shell, and counts as sent only when a sink accepted it.
+ * state, and entered once into the ledger.
  */
-import type { Alert, Effect } from './effect.ts';
+import { oweDeliveries, owed, sendDue } from './alert-ledger.ts';
 import type { AlertKind } from './policy.ts';
-import { after } from './schedule.ts';
 import type { AlertRecord, CredentialState, Step } from './state.ts';
-import type { EpochMs, Now } from './token.ts';
+import type { Now } from './token.ts';
 
 /** Kinds that belong to an episode; all others announce an occurrence. */
 const EPISODE_KINDS = ['first_failure', 'escalated', 'recovering', 'reauthorization_required'] as const;
 
 /** A third failure in a row is no hiccup. */
 const ESCALATION_FAILURES = 3;
-
-/** A delivery that fails twice in a row is worth a message; one that heals within seconds is not. */
-const DELIVERY_FAILURES = 2;
 
 export const hasOpenEpisode = ({ episode }: CredentialState): boolean => episode !== null && episode.endedAt === null;
 
@@ -36,52 +32,10 @@ function belongsToEpisode(record: AlertRecord): boolean {
   return record.alert.kind === 'restored' || EPISODE_KINDS.some((kind) => kind === record.alert.kind);
 }
 
-/** Announces an occurrence, unless the same was announced lately. */
-export function raise(
-  state: CredentialState,
-  kind: AlertKind,
-  now: Now,
-  about: { readonly code: string; readonly target?: string; readonly until?: EpochMs },
-): CredentialState {
-  if (!state.policy.alerts.includes(kind)) return state;
-  const target = about.target ?? null;
-  const isSame = ({ alert }: AlertRecord): boolean =>
-    alert.kind === kind && alert.target === target && (kind !== 'suspicious_refresh_rate' || alert.code === about.code);
-  const isLately = state.alerts.some((record) => {
-    const ageMs = now.wallMs - record.alert.at;
-    // A stamp from the future is of a clock that was set back since.
-    return isSame(record) && ageMs >= 0 && ageMs < state.policy.limits.occurrenceMs;
-  });
-  if (isLately) return state;
-  const others = state.alerts.filter((record) => !isSame(record));
-  return { ...state, alerts: [...others, owed(state, { ...about, kind, target }, now)] };
-}
-
-function owed(state: CredentialState, about: Pick<Alert, 'kind' | 'code' | 'target' | 'until'>, now: Now): AlertRecord {
-  const alert: Alert = {
-    id: [state.name, about.kind, now.wallMs, about.target].filter(Boolean).join(':'),
-    kind: about.kind,
-    at: now.wallMs,
-    episodeStartedAt: state.episode?.startedAt ?? null,
-    failures: state.failures,
-    code: about.code,
-    expiresAt: state.held?.token.expiry.kind === 'known' ? state.held.token.expiry.expiresAt : null,
-    target: about.target,
-    ...(about.until === undefined ? {} : { until: about.until }),
-  };
-  return { alert, status: 'failed', tries: 0, retryDue: now.monotonicMs };
-}
-
 /** Adds what the state owes, ends an episode that is over, and sends what is due. */
 export function settleAlerts(before: CredentialState, now: Now): Step {
-  const state = closeEpisode(oweReminder(oweDeliveries(oweEpisode(before, now), now), now), now);
-  const effects: Effect[] = [];
-  const alerts = state.alerts.map((record) => {
-    if (record.retryDue === null || record.retryDue > now.monotonicMs) return record;
-    effects.push({ type: 'send_alert', alert: record.alert });
-    return { ...record, status: 'sending' as const, retryDue: after(now, 2 * state.policy.limits.effectTimeoutMs) };
-  });
-  return effects.length === 0 ? { state, effects } : { state: { ...state, alerts }, effects };
+  const owing = oweDeliveries(oweEpisode(before, now), before.deliveries, now);
+  return sendDue(closeEpisode(oweReminder(owing, now), now), now);
 }
 
 function oweEpisode(state: CredentialState, now: Now): CredentialState {
@@ -122,37 +76,6 @@ function closeEpisode(state: CredentialState, now: Now): CredentialState {
   return { ...state, episode: null, alerts: [...others, ...restored] };
 }
 
-function oweDeliveries(state: CredentialState, now: Now): CredentialState {
-  return state.deliveries.reduce((known, { target, failures, code, status, told }) => {
-    const announced = isDeliveryFailureOpen(known, target);
-    if (!announced && status === 'failed' && failures >= DELIVERY_FAILURES && code !== null) {
-      return raise(known, 'delivery_failed', now, { code, target });
-    }
-    // After a start nothing was delivered yet, so nothing is known to work again.
-    if (announced && status === 'done' && told !== 'unknown') return callOff(known, target, now);
-    return known;
-  }, state);
-}
-
-function isDeliveryFailureOpen({ alerts }: CredentialState, target: string): boolean {
-  const latest = (kind: AlertKind) => alerts.find(({ alert }) => alert.kind === kind && alert.target === target)?.alert;
-  const [failed, restored] = [latest('delivery_failed'), latest('delivery_restored')];
-  return failed !== undefined && (restored === undefined || restored.at < failed.at);
-}
-
-/** The failure stays on record, so that a target that comes and goes is announced once in a while and not each time. */
-function callOff(state: CredentialState, target: string, now: Now): CredentialState {
-  const isOf = (kind: AlertKind) => (record: AlertRecord) =>
-    record.alert.kind === kind && record.alert.target === target;
-  const status = state.alerts.find(isOf('delivery_failed'))?.status;
-  // On its way: what comes of it decides.
-  if (status === 'sending') return state;
-  const others = state.alerts.filter((record) => !isOf('delivery_restored')(record));
-  if (status === 'sent')
-    return raise({ ...state, alerts: others }, 'delivery_restored', now, { code: 'delivered', target });
-  return { ...state, alerts: others.filter((record) => !isOf('delivery_failed')(record)) };
-}
-
 /** Repeats an open re-authorization alert. */
 function oweReminder(state: CredentialState, now: Now): CredentialState {
   const { reminderMs } = state.policy;
@@ -177,24 +100,4 @@ export function alertDelayMs(state: CredentialState, now: Now): number | null {
     }
   }
   return delays.length === 0 ? null : Math.min(...delays);
-}
-
-export function alertDelivered(state: CredentialState, id: string): CredentialState {
-  return withRecord(state, id, (record) => ({ ...record, status: 'sent', retryDue: null }));
-}
-
-export function alertFailed(state: CredentialState, id: string, now: Now): CredentialState {
-  const { alertRetryMs, alertRetryMaxMs } = state.policy.limits;
-  return withRecord(state, id, (record) => {
-    const waitMs = Math.min(alertRetryMaxMs, alertRetryMs * 2 ** record.tries);
-    const tries = waitMs >= alertRetryMaxMs ? record.tries : record.tries + 1;
-    return { ...record, status: 'failed', tries, retryDue: after(now, waitMs) };
-  });
-}
-
-function withRecord(state: CredentialState, id: string, change: (record: AlertRecord) => AlertRecord): CredentialState {
-  const alerts = state.alerts.map((record) =>
-    record.alert.id === id && record.status === 'sending' ? change(record) : record,
-  );
-  return { ...state, alerts };
 }

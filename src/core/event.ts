@@ -51,7 +51,13 @@ export type Event =
   /** `winner`: the fenced commit found another grant in the store, and the store wins. */
   | { readonly type: 'persist_failed'; readonly attempt: number; readonly code: string; readonly winner: Grant | null }
   /** Also reports `withdraw_token` and `set_sentinel`; `revision` is that of the effect. */
-  | { readonly type: 'publish_succeeded'; readonly target: string; readonly revision: number }
+  | {
+      readonly type: 'publish_succeeded';
+      readonly target: string;
+      readonly revision: number;
+      /** Done as told, but something beside it wants a person's eye. */
+      readonly remark?: { readonly code: string; readonly remedy: string };
+    }
   | {
       readonly type: 'publish_failed';
       readonly target: string;

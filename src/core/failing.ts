@@ -5,8 +5,9 @@
  * follows, and what a refusal then means.
  */
 
+import { raise } from './alert-ledger.ts';
 import type { Effect } from './effect.ts';
-import { beginEpisode, raise } from './episode.ts';
+import { beginEpisode } from './episode.ts';
 import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';

@@ -11,10 +11,11 @@
  *                                     └── store moved ───┴──> reauthorization_required               (a person must act)
  */
 import { planned, startIncoming } from './adoption.ts';
+import { alertDelivered, alertFailed, raise } from './alert-ledger.ts';
 import { applyResult, begin, persist, persistFailed } from './attempt.ts';
 import { delivered, settleDeliveries, settleSentinel, undelivered } from './delivery.ts';
 import type { Effect } from './effect.ts';
-import { alertDelayMs, alertDelivered, alertFailed, beginEpisode, raise, settleAlerts } from './episode.ts';
+import { alertDelayMs, beginEpisode, settleAlerts } from './episode.ts';
 import type { Event } from './event.ts';
 import { outcomeUnknown } from './failing.ts';
 import { unreachable } from './invariants.ts';
@@ -64,7 +65,7 @@ function apply(state: CredentialState, event: Event, now: Now): Step {
         ? unpersistedAnswered(state, event, now)
         : applyResult(state, event, now);
     case 'publish_succeeded':
-      return only(delivered(state, event));
+      return only(delivered(state, event, now));
     case 'publish_failed':
       return only(undelivered(state, event, now));
     case 'rejection_reported':

@@ -3,7 +3,6 @@
  *
  * Rule: only wall moments survive a process. Stamps from the future are dropped: the clock was set, and a wait that never ends is worse than one repeated.
  */
-import { newDelivery } from './delivery.ts';
 import type { Policy } from './policy.ts';
 import { jitter, wallOf } from './schedule.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   Phase,
   ReauthorizationReason,
 } from './state.ts';
+import { NEW_SENTINEL, newDelivery } from './targets.ts';
 import type { EpochMs, Fingerprint, Generation, MonotonicMs, Now } from './token.ts';
 import { epochMs, monotonicMs } from './token.ts';
 
@@ -168,7 +168,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     demandedFor: null,
     downSince: past(before?.downSince),
     deliveries: targets.map(newDelivery),
-    sentinel: { revision: 0, told: 'unknown', status: 'done', retryDue: null },
+    sentinel: NEW_SENTINEL,
     episode: before?.episode ?? null,
     alerts: (before?.alerts ?? []).map(({ alert, status }) => resumedAlert(alert, status, now)),
     refreshTokenWarnings: before?.refreshTokenWarnings ?? 0,

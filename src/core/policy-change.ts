@@ -2,11 +2,11 @@
  * A changed configuration of a credential: applied at once, or when the attempt in flight has closed.
  */
 import { dueNow, planned } from './adoption.ts';
-import { newDelivery } from './delivery.ts';
 import type { Policy } from './policy.ts';
 import { refreshEnded } from './rejection.ts';
 import { isExpired, refreshes, retryPhase } from './schedule.ts';
 import type { CredentialState, Phase, Step } from './state.ts';
+import { newDelivery } from './targets.ts';
 import type { Now } from './token.ts';
 import { monotonicMs } from './token.ts';
 

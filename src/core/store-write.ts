@@ -4,11 +4,11 @@
  * Rule: both are repeated until they are answered, so an answer that is lost costs a wait and nothing else.
  */
 import { adopt, supersede } from './adoption.ts';
-import { FAILURES_MAX, retryDelayMs } from './delivery.ts';
 import type { Effect } from './effect.ts';
 import type { Event } from './event.ts';
 import { after } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
+import { FAILURES_MAX, retryDelayMs } from './targets.ts';
 import type { Now } from './token.ts';
 
 export function settleStore(state: CredentialState, now: Now): Step {
@@ -54,7 +54,7 @@ export function unpersistedAnswered(
     };
   }
   const failures = Math.min(FAILURES_MAX, unpersisted.failures + 1);
-  const retryDue = after(now, retryDelayMs(state, unpersisted.failures));
+  const retryDue = after(now, retryDelayMs(state.policy.limits, unpersisted.failures));
   return {
     state: { ...state, unpersisted: { ...unpersisted, failures, code: event.code, inFlight: false, retryDue } },
     effects: [],

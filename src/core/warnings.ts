@@ -3,8 +3,9 @@
  *
  * Rule: each is announced once per occurrence, by what is true of the state; nothing here changes the schedule.
  */
+import { raise } from './alert-ledger.ts';
 import { isUsable, whyDown } from './delivery.ts';
-import { beginEpisode, endEpisode, hasOpenEpisode, raise } from './episode.ts';
+import { beginEpisode, endEpisode, hasOpenEpisode } from './episode.ts';
 import { refilled } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
 import type { EpochMs, Now } from './token.ts';

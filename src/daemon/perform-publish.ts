@@ -6,9 +6,9 @@
  * passes its time limit is reported as failed while it stays outstanding, and until it ends every command to that target is
  * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool.
  */
-import { SENTINEL_TARGET } from '../core/delivery.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
+import { SENTINEL_TARGET } from '../core/targets.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createGate } from './gate.ts';

@@ -24,6 +24,7 @@ const publish = (target: string, revision: number): PublishEffect => ({
   target,
   revision,
   publication: {
+    credential: 'a',
     generation: revision,
     token: {
       accessToken: `access-${revision}`,

@@ -105,6 +105,7 @@ async function publish(variable: string, accessToken: string): Promise<void> {
   });
   const token = { accessToken, tokenType: 'Bearer', fingerprint: fingerprint(accessToken) };
   await publisher.publish({
+    credential: 'demo',
     token: { ...token, obtainedAt: null, notBefore: null, expiry: { kind: 'never' } },
     generation: 1,
   });

@@ -23,6 +23,7 @@ export const fingerprint = (secret: string): Fingerprint =>
 
 export function publication(accessToken: string, generation = 7, expiry: Expiry = KNOWN_EXPIRY): Publication {
   return {
+    credential: 'demo',
     token: {
       accessToken,
       tokenType: 'Bearer',

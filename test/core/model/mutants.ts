@@ -52,7 +52,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   ),
   'publish before persist': afterwards('attempts', (taken, _before, event) => {
     if (event.type !== 'refresh_succeeded' || event.answer.grant.token === null) return taken;
-    const publication = { token: event.answer.grant.token, generation: taken.state.generation + 1 };
+    const { token } = event.answer.grant;
+    const publication = { credential: taken.state.name, token, generation: taken.state.generation + 1 };
     return { ...taken, effects: [...taken.effects, { type: 'publish_token', target: 't', revision: 1, publication }] };
   }),
   'second attempt in flight': afterwards('reports', (taken, before, event) =>
