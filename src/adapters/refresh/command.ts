@@ -41,7 +41,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
   /** What no SIGKILL has ended yet; nothing more is sent while it may still be sending. */
   let survivors: readonly RunningProcess[] = [];
   /** Holds an answer that is recorded nowhere else yet. */
-  let kept: readonly { readonly attempt: number; readonly spool: Spool }[] = [];
+  let kept: readonly KeptSpool[] = [];
 
   async function run(request: RefreshRequest, onStarted: (process: RunningProcess) => void): Promise<RefreshOutcome> {
     survivors = survivors.filter((left) => startTimeOf(left.pid) === left.startTime);
@@ -51,6 +51,7 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
     try {
       const inspected = await inspectProgram(program);
       if (inspected.kind === 'obstacle') return failed(inspected.failure);
+      await forgetLate();
       const finished = await runOnce({
         options,
         request,
@@ -66,6 +67,22 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
     }
   }
 
+  /** The journal names the new run by now: an answer that came too late for its own attempt is found by nobody any more. */
+  async function forgetLate(): Promise<void> {
+    try {
+      await removeKept(() => true);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      options.log('warn', 'stale_spools_kept', { code: errnoOf(error) ?? 'unknown' });
+    }
+  }
+
+  async function removeKept(isOver: (one: KeptSpool) => boolean): Promise<void> {
+    const over = kept.filter(isOver);
+    kept = kept.filter((one) => !isOver(one));
+    for (const { spool } of over) await spool.remove();
+  }
+
   return {
     run,
     async obstacle() {
@@ -75,12 +92,13 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
     cancel(attempt) {
       if (running?.attempt === attempt) running.cancellation.abort();
     },
-    async closed(attempt) {
-      const closed = kept.filter((one) => one.attempt === attempt);
-      kept = kept.filter((one) => one.attempt !== attempt);
-      for (const { spool } of closed) await spool.remove();
-    },
+    closed: (attempt) => removeKept((one) => one.attempt === attempt),
   };
+}
+
+interface KeptSpool {
+  readonly attempt: number;
+  readonly spool: Spool;
 }
 
 interface Run {
@@ -134,7 +152,8 @@ async function runOnce(run: Run): Promise<FinishedRun> {
     if (outcome.kind === 'response') kept = spool;
     return { outcome, survivors: end.survivors, kept };
   } finally {
-    if (kept === null) await spool.remove();
+    // Nobody knows how long an attempt stays open, and descriptors are few.
+    await (kept === null ? spool.remove() : spool.close());
   }
 }
 

@@ -21,6 +21,9 @@ export interface Spool {
   readStdout(): Promise<Buffer>;
   /** The last whole lines. */
   readStderr(): Promise<string>;
+  /** Gives the descriptors back; the files stay. */
+  close(): Promise<void>;
+  /** Closes too. */
   remove(): Promise<void>;
 }
 
@@ -42,8 +45,11 @@ export async function openSpool(options: {
   await ensurePrivateDirectory(options.directory);
   const stem = join(options.directory, `${encodeURIComponent(options.runId)}.${ownerMark(process.pid)}`);
   const handles: FileHandle[] = [];
-  const remove = async (): Promise<void> => {
+  const close = async (): Promise<void> => {
     for (const handle of handles.splice(0)) await handle.close();
+  };
+  const remove = async (): Promise<void> => {
+    await close();
     for (const kind of KINDS) await rm(`${stem}.${kind}`, { force: true });
   };
   try {
@@ -55,7 +61,7 @@ export async function openSpool(options: {
     await reserveSpace(`${stem}.stdout`, options.environment);
     const stderr = await open(`${stem}.stderr`, 'ax+', 0o600);
     handles.push(stderr);
-    return { ...reader(stdout, stderr), stdin: stdin?.fd ?? null, stdout: stdout.fd, stderr: stderr.fd, remove };
+    return { ...reader(stdout, stderr), stdin: stdin?.fd ?? null, stdout: stdout.fd, stderr: stderr.fd, close, remove };
   } catch (error) {
     await remove();
     throw error;

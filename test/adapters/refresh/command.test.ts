@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createLeftRuns } from '../../../src/adapters/refresh/left-runs.ts';
@@ -225,6 +234,24 @@ describe('spools', () => {
     expect(script.spools()).toEqual([]);
   });
 
+  test('that stay hold no descriptor', async (context) => {
+    if (process.platform !== 'linux') context.skip('/proc shows which files a process has open; not here');
+    const script = runningScript(['ok.sh']);
+    await script.run();
+    expect(script.spools()).not.toEqual([]);
+    expect(openFiles().filter((path) => path.startsWith(script.spoolDirectory))).toEqual([]);
+  });
+
+  test('of an attempt that was closed before its run had ended go with the next run', async () => {
+    const script = runningScript(['ok.sh']);
+    await script.refresh.closed?.(1);
+    await script.run(requestFor('1'));
+    const [late] = script.spools();
+    await script.run(requestFor('2'));
+    expect(script.spools()).toHaveLength(2);
+    expect(script.spools()).not.toContain(late);
+  });
+
   test('of dead daemons are swept when told, those of a living one are not', async () => {
     const first = runningScript(['slow.sh']);
     const outcome = first.run();
@@ -297,3 +324,11 @@ test('A10: a running script has no secret in its arguments or environment, and i
   script.refresh.cancel(1);
   await outcome;
 });
+
+/** Of this process; those that vanish while they are listed are left out. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    const path = `/proc/self/fd/${descriptor}`;
+    return existsSync(path) ? [readlinkSync(path)] : [];
+  });
+}
