@@ -17,6 +17,8 @@ export const EXIT = {
   unavailable: 69,
   /** A bug in freshd. */
   software: 70,
+  /** The system refused what every program needs: too many open files, no memory. */
+  system: 71,
   /** The daemon went away in the middle of an answer. */
   inputOutput: 74,
   /** Not at the moment; the same call may succeed later. */

@@ -22,12 +22,26 @@ export async function runCommandLine(argv: readonly string[], io: CommandIo): Pr
     const { runProgram } = await import('./program.ts');
     return await runProgram(argv, io);
   } catch (error) {
+    const remedy = REFUSALS[errnoOf(error)];
+    if (remedy !== undefined) {
+      io.complain(`freshd: the system refused (${errnoOf(error)}); ${remedy}, and try again`);
+      return EXIT.system;
+    }
     io.complain(
       `freshd: a bug: ${error instanceof Error ? (error.stack ?? error.message) : 'something was thrown that is no error'}`,
     );
     return EXIT.software;
   }
 }
+
+const errnoOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+/** Met anywhere, also while a command is being loaded; nothing of freshd is wrong then. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  EMFILE: 'raise the limit of open files (`ulimit -n`, LimitNOFILE= of a service)',
+  ENFILE: 'close programs or raise the limit of open files of the machine (fs.file-max)',
+  ENOMEM: 'free some memory',
+};
 
 /** These two are called by scripts, again and again; loading the framework would double their time. */
 const QUICK: Readonly<Record<string, () => Promise<{ command: CommandSpec }>>> = {

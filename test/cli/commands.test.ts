@@ -205,3 +205,31 @@ test('help and version go to standard output and exit 0', async () => {
     stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
   });
 });
+
+describe('an error that nobody handles', () => {
+  const failing = (error: Error) => {
+    const input = (): never => {
+      throw error;
+    };
+    return runIn({ input }, 'classify', '--context', 'api');
+  };
+
+  test.each([
+    ['EMFILE', 'ulimit -n'],
+    ['ENFILE', 'fs.file-max'],
+    ['ENOMEM', 'memory'],
+  ])('is the system’s refusal when it is %s: 71, with the remedy', async (code, remedy) => {
+    const error = Object.assign(new Error(`${code}: refused, open '/somewhere'`), { code });
+    const ran = await failing(error);
+    expect(ran).toMatchObject({ exitCode: 71, stdout: '' });
+    expect(ran.stderr).toMatch(`freshd: the system refused (${code}); `);
+    expect(ran.stderr).toContain(remedy);
+    expect(ran.stderr).not.toContain('a bug');
+  });
+
+  test('is a bug otherwise: 70, with the place', async () => {
+    const ran = await failing(new TypeError('unforeseen'));
+    expect(ran).toMatchObject({ exitCode: 70, stdout: '' });
+    expect(ran.stderr).toMatch(/^freshd: a bug: TypeError: unforeseen\n +at /);
+  });
+});
