@@ -18,6 +18,15 @@ export async function createApp(daemon: DaemonPort, waiting: Waiting, log: LogPo
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
+    frameworkErrors: (_error, request, reply) =>
+      void send(
+        reply,
+        refusedAs(
+          400,
+          'invalid_request',
+          `path: expected percent-encoded UTF-8, got ${request.raw.url?.slice(0, 200)}`,
+        ),
+      ),
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
   });
   acceptJsonUnderAnyName(app);

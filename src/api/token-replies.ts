@@ -6,7 +6,7 @@
 import { describe } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
 import { type Reply, refused, success } from './reply.ts';
-import { type ReadableToken, seconds, tokenOnWire } from './wire.ts';
+import { asksAPerson, type ReadableToken, seconds, tokenOnWire } from './wire.ts';
 
 export function tokenReply(credential: string, token: ReadableToken, asText: boolean): Reply {
   return success(200, asText ? token.accessToken : tokenOnWire(credential, token));
@@ -26,12 +26,18 @@ export function reauthorizationRequired(credential: string, reason: string, daem
 export function unusable(
   credential: string,
   found: { readonly reason: string; readonly retryAfterMs: number | null },
+  daemon: DaemonPort,
 ): Reply {
+  const phase = daemon.state(credential)?.phase.kind;
+  // Not a 409: what is not there yet may be on its way (a mount, a first login), and the daemon looks again by itself.
+  const remedy = phase !== undefined && asksAPerson(phase) ? daemon.remedy(credential) : null;
+  const next = remedy ?? 'the daemon keeps trying, ask again later';
   return refused(503, {
     error: 'temporarily_unavailable',
-    error_description: `${credential} has no usable token at the moment (${found.reason}); the daemon keeps trying, ask again later`,
+    error_description: `${credential} has no usable token at the moment (${found.reason}); ${next}`,
     credential,
     reason: found.reason,
+    ...(remedy === null ? {} : { remedy }),
     retry_after: retryAfter(found.retryAfterMs),
   });
 }

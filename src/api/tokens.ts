@@ -114,7 +114,7 @@ function answerTo(
     case 'reauthorization_required':
       return reauthorizationRequired(credential, found.reason, daemon);
     case 'unusable':
-      return unusable(credential, found);
+      return unusable(credential, found, daemon);
   }
 }
 

@@ -4,6 +4,7 @@
  * Rule: pure mapping; moments become ISO 8601, milliseconds become whole seconds, and nothing is decided here.
  */
 import { isoText } from '../core/moment.ts';
+import type { PhaseKind } from '../core/state.ts';
 import { type EpochMs, epochMs, type Now } from '../core/token.ts';
 import type { CredentialDescription, RejectionOutcome, RequestOutcome, TokenRead } from '../core/view.ts';
 import type { CredentialBody, OutcomeBody, TokenBody } from './protocol.ts';
@@ -63,7 +64,7 @@ export function credentialOnWire(
     episode:
       episode === null ? null : { started_at: iso(episode.startedAt), code: episode.code, alerts: episode.alerts },
     publications: description.publications,
-    remedy: asksAPerson(description) ? facts.remedy : null,
+    remedy: asksAPerson(description.phase) ? facts.remedy : null,
     fault: facts.fault,
   };
 }
@@ -97,5 +98,5 @@ export const iso = (moment: number): string => isoText(epochMs(Math.round(moment
 
 const isoOrNull = (moment: EpochMs | null): string | null => (moment === null ? null : iso(moment));
 
-const asksAPerson = (description: CredentialDescription): boolean =>
-  description.phase === 'reauthorization_required' || description.phase === 'absent';
+/** Nothing is tried in these phases until somebody logs in. */
+export const asksAPerson = (phase: PhaseKind): boolean => phase === 'reauthorization_required' || phase === 'absent';

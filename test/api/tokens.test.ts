@@ -95,6 +95,34 @@ describe('a plain read', () => {
     expect(response.text).not.toContain('at-1');
   });
 
+  test('of a credential that never had a token is a 503 that says when to ask again, and what to do', async () => {
+    const { daemon, get } = await arrange();
+    daemon.load('claude', null);
+    const response = await get('/v1/tokens/claude');
+    expect([response.status, Number(response.headers['retry-after'])]).toEqual([503, 60]);
+    expect(bodyOf(response)).toEqual({
+      error: 'temporarily_unavailable',
+      error_description: 'claude has no usable token at the moment (none); freshd login claude',
+      credential: 'claude',
+      reason: 'none',
+      remedy: 'freshd login claude',
+      retry_after: 60,
+    });
+  });
+
+  test.each(['/v1/tokens/%E0%A4%A', '/%zz', '/v1/credentials/%C0'])(
+    'of a path that cannot be decoded (%s) is a 400 in the shape of all errors',
+    async (path) => {
+      const { get } = await arrange();
+      const response = await get(path);
+      expect(response.status).toBe(400);
+      expect(bodyOf(response)).toEqual({
+        error: 'invalid_request',
+        error_description: `path: expected percent-encoded UTF-8, got ${path}`,
+      });
+    },
+  );
+
   test('of a credential that needs a person is a 200 while its token is valid, and a 409 with the remedy after', async () => {
     const { daemon, get } = await arrange();
     daemon.load('claude', 'at-1', 2 * HOUR_MS);
