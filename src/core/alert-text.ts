@@ -4,6 +4,7 @@
  * Rule: every word stands in a table here; nothing that a server, a script or an agent wrote is repeated. One fact a line,
  * because the reader was asleep a minute ago. Times are UTC, as in the log, with the distance from `now` beside them.
  */
+import { codeWords, isMisconfiguration } from './code-words.ts';
 import { durationText } from './duration.ts';
 import type { Alert } from './effect.ts';
 import { clockText, momentText } from './moment-text.ts';
@@ -33,7 +34,7 @@ interface Facts {
  */
 export function alertText(alert: Alert, facts: Facts): AlertWording {
   const row = alert.kind === 'first_failure' && NO_ATTEMPTS.has(alert.code ?? '') ? UNUSABLE : WORDING[alert.kind];
-  const isMisconfigured = alert.kind === 'reauthorization_required' && MISCONFIGURED.test(alert.code ?? '');
+  const isMisconfigured = alert.kind === 'reauthorization_required' && isMisconfiguration(alert.code);
   const remedy = remedyFor(isMisconfigured ? 'explain' : row.remedy, facts);
   const lines = [
     `What: ${row.what(alert, facts.now)}`,
@@ -156,36 +157,6 @@ const WORDING: Readonly<Record<AlertKind, Row>> = {
   },
 };
 
-/** What codes mean, for those a person meets often; any other code is shown alone and can be looked up. */
-const CODE_WORDS: ReadonlyMap<string, string> = new Map([
-  ['invalid_grant', 'the server no longer accepts the stored refresh token'],
-  ['lost_response', 'an answer was lost on the way, and with it the new refresh token'],
-  ['invalid_client', 'the server does not accept the client id or secret'],
-  ['budget_spent', 'its budget of refreshes is used up'],
-  ['peer_rejects_fresh_tokens', 'one program rejects even the newest token: wrong audience, scheme or host there'],
-  ['tokens_rejected_at_once', 'two tokens in a row were rejected within a minute'],
-  ['timeout', 'the refresh did not finish in time'],
-  ['outcome_unknown', 'the refresh ended without a result'],
-  ['malformed_output', 'the refresh printed something that is no token response'],
-  ['exit_75', 'the refresh could not reach the server'],
-  ['exit_77', 'the refresh script says that a person must log in'],
-  ['exit_78', 'the refresh script says that it is misconfigured'],
-  ['script_interpreter_missing', 'the program that the first line of the refresh script names is not there'],
-  ['script_missing', 'the refresh script is not there'],
-  ['script_not_executable', 'the refresh script is not executable'],
-  ['script_writable_by_others', 'others may write the refresh script, so it is not run'],
-  ['store_blanked', 'the tool that owns the stored credential has emptied it'],
-  ['state_broken', 'the stored credential cannot be understood'],
-  ['token_missing', 'nothing is stored for it'],
-  ['rejected', 'its consumers report that the service refuses it'],
-  ['store_busy', 'another program holds the lock of its store'],
-  ['not_yet_valid', 'the new token is not valid yet; look at the clock of this machine'],
-  ['expired', 'its token has expired, and nothing here may refresh it'],
-  ['timed_out', 'it did not answer in time'],
-  ['disk_full', 'the disk is full'],
-  ['foreign_value', 'somebody else has written a value there'],
-]);
-
 /** The first message of an episode that no attempt began: nothing was refreshed, and nothing failed. */
 const UNUSABLE: Row = {
   ...failing,
@@ -197,19 +168,6 @@ const UNUSABLE: Row = {
 
 /** Codes of such episodes. */
 const NO_ATTEMPTS: ReadonlySet<string> = new Set(['token_missing', 'rejected', 'expired']);
-
-/** No login cures these: a program, a file or a client id is wrong, and `freshd explain` says which. */
-const MISCONFIGURED =
-  /^(?:script_\w+|exit_78|working_directory_missing|invalid_client|unauthorized_client|invalid_request|invalid_scope|unsupported_grant_type)$/;
-
-/** Codes are identifiers; whatever else an OAuth answer put in that place is not repeated. */
-const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;
-
-function codeWords(code: string | null): string {
-  if (code === null || !CODE_SHAPE.test(code)) return 'no code is known';
-  const words = CODE_WORDS.get(code);
-  return words === undefined ? `code ${code}` : `${words} (${code})`;
-}
 
 /** The core says `3_days`. */
 function daysLeft(code: string | null): string {

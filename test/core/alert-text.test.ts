@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { alertText } from '../../src/core/alert-text.ts';
 import type { Alert } from '../../src/core/effect.ts';
+import { DEAD_GRANTS } from '../../src/core/failure-phrases.ts';
+import { LOGINS } from '../../src/core/failure-tool-phrases.ts';
 import { clockText, momentText } from '../../src/core/moment-text.ts';
 import { ALERT_KINDS, type AlertKind } from '../../src/core/policy.ts';
 import { epochMs } from '../../src/core/token.ts';
@@ -130,12 +132,27 @@ describe('alert text', () => {
     expect(alertText(alert('escalated', { code: 'constructor' }), FACTS).text).toContain('code constructor');
   });
 
+  test('every end of a login that a tool or a server says in its own words is said in ours', () => {
+    const terminal = [...DEAD_GRANTS, ...LOGINS].filter((phrase) => phrase.class === 'terminal');
+    for (const { code } of terminal) {
+      const { text } = alertText(alert('reauthorization_required', { code }), FACTS);
+      expect(text, code).toMatch(new RegExp(`^What: freshd has stopped refreshing it: \\w.+ \\(${code}\\)\\.$`, 'm'));
+    }
+    const reused = alertText(alert('reauthorization_required', { code: 'refresh_token_reused' }), FACTS);
+    expect(reused.text).toContain('another program refreshes this grant too (refresh_token_reused)');
+  });
+
   test('E3: a misconfiguration is not blamed on the login: the command shows what is wrong', () => {
-    const told = ['script_missing', 'exit_78', 'invalid_client', 'invalid_grant'].map(
-      (code) => alertText(alert('reauthorization_required', { code }), FACTS).remedy,
-    );
+    const told = [
+      'script_missing',
+      'exit_78',
+      'invalid_client',
+      'program_missing',
+      'client_secret_missing',
+      'invalid_grant',
+    ].map((code) => alertText(alert('reauthorization_required', { code }), FACTS).remedy);
     const explain = `freshd explain ${FACTS.credential}`;
-    expect(told).toEqual([explain, explain, explain, FACTS.remedy]);
+    expect(told).toEqual([explain, explain, explain, explain, explain, FACTS.remedy]);
   });
 
   test('a line break in a path cannot forge a line', () => {
