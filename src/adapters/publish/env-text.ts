@@ -43,7 +43,8 @@ export function editEnv(text: string, changes: ReadonlyMap<string, string | null
     const last = own.at(-1);
     if (last !== undefined) {
       neighbours = replacements.get(last.firstLine)?.contents ?? appended;
-      prefix = last.prefix;
+      // To a shell a variable that was exported once stays so, whatever is assigned to it later.
+      prefix = own.find(({ prefix }) => EXPORT.test(prefix))?.prefix ?? last.prefix;
     }
     neighbours.push(`${prefix}${name}=${quoteEnvValue(value)}`);
   }
@@ -158,6 +159,8 @@ function withoutMark(text: string): string {
 const BYTE_ORDER_MARK = '\ufeff';
 
 const LINE = /([^\r\n]*)(\r\n|\n|\r|$)/g;
+
+const EXPORT = /^\s*export\s/;
 
 const PREFIX = /^\s*(?:export\s+)?$/;
 

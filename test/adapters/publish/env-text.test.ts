@@ -38,6 +38,8 @@ describe('editEnv', () => {
       'A="x\nTOKEN=inside\ny"\nB=2\nTOKEN=new\n',
     ],
     ['several assignments: the last is set, the others go', 'TOKEN=1\nA=1\nTOKEN=2\nB=2\n', 'A=1\nTOKEN=new\nB=2\n'],
+    ['several, of which an earlier one is exported', 'export TOKEN=1\nA=1\nTOKEN=2\n', 'A=1\nexport TOKEN=new\n'],
+    ['several, of which the last is exported', 'TOKEN=1\nexport TOKEN=2\n', 'export TOKEN=new\n'],
     ['a comment behind the value', 'A=1\nTOKEN=old # of the bot\n', 'A=1\n# of the bot\nTOKEN=new\n'],
     ['a comment behind a quoted value', "TOKEN='old'# of the bot", '# of the bot\nTOKEN=new'],
     ['a hash that is part of the old secret', 'TOKEN=old#secret\n', 'TOKEN=new\n'],
