@@ -4,7 +4,7 @@
  * Rule: only wall moments survive a process. Stamps from the future are dropped: the clock was set, and a wait that never ends is worse than one repeated.
  */
 import type { Policy } from './policy.ts';
-import { jitter, wallOf } from './schedule.ts';
+import { after, jitter, wallOf } from './schedule.ts';
 import type {
   AlertRecord,
   CredentialState,
@@ -173,7 +173,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     alerts: (before?.alerts ?? []).map(({ alert, status }) => resumedAlert(alert, status, now)),
     refreshTokenWarnings: before?.refreshTokenWarnings ?? 0,
     // Spread over the interval, so that a thousand stores are not looked at in the same moment.
-    storeCheckDue: monotonicMs(now.monotonicMs + policy.storeCheckMs * (0.5 + jitter(policy.jitterSeed, 0) / 2)),
+    storeCheckDue: after(now, Math.ceil(policy.storeCheckMs * (0.5 + jitter(policy.jitterSeed, 0) / 2))),
     storeCheckInFlight: false,
   };
 }

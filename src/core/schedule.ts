@@ -147,6 +147,9 @@ export function retryPhase(state: CredentialState, now: Now): Extract<Phase, { k
   return { kind: isRecovering ? 'recovering' : 'backing_off', due: monotonicMs(Math.min(due, notAfter)) };
 }
 
+/** Each credential has a pace of its own: those that a jump of the clocks brought into step fall out of it again. */
+export const storeCheckWaitMs = (policy: Policy): number => Math.ceil(shortened(policy, policy.storeCheckMs, 0));
+
 function shortened(policy: Policy, waitMs: number, n: number): number {
   return waitMs - (waitMs * policy.jitterPercent * jitter(policy.jitterSeed, n)) / 100;
 }

@@ -11,7 +11,7 @@ import { closing } from './failing.ts';
 import { unreachable } from './invariants.ts';
 import { noted, reconciled } from './reconcile.ts';
 import { refreshEnded } from './rejection.ts';
-import { after } from './schedule.ts';
+import { after, storeCheckWaitMs } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -68,8 +68,10 @@ function missing(before: CredentialState, detail: string, now: Now): CredentialS
   return state.policy.optional ? absent : beginEpisode(absent, 'token_missing', now);
 }
 
+/** Only a look that was due starts the interval anew: after the first reading, thousands of stores stay spread over it. */
 function checked(state: CredentialState, now: Now): CredentialState {
-  return { ...state, storeCheckInFlight: false, storeCheckDue: after(now, state.policy.storeCheckMs) };
+  if (!state.storeCheckInFlight) return state;
+  return { ...state, storeCheckInFlight: false, storeCheckDue: after(now, storeCheckWaitMs(state.policy)) };
 }
 
 /** A local obstacle that is gone reopens the credential: nothing was ever sent about it. */

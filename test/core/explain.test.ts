@@ -141,7 +141,7 @@ describe('the whole story', () => {
     expect(explain(stuck.state, stuck.now)).toEqual([
       'mail: token usable, phase fresh',
       'does not expire',
-      'next store check in 1 min: the token has no expiry',
+      'next store check in 33 s: the token has no expiry',
       'not delivered to env: disk_full; make room',
     ]);
   });

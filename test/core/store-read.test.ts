@@ -221,6 +221,20 @@ describe('the store is watched', () => {
     expect(looks).toBeLessThanOrEqual(61);
   });
 
+  it('the looks at many stores are spread over the interval, from the start and again after a jump', () => {
+    const due = Array.from({ length: 100 }, (_, index) => {
+      const policy = { jitterPercent: 10, jitterSeed: Math.imul(index + 1, 0x9e3779b1) >>> 0 };
+      const life = createLife({ first: loaded(grant(1, { expiry: { kind: 'never' } })), policy });
+      const atStart = life.state.storeCheckDue - life.now.monotonicMs;
+      life.sleep({ wall: HOUR, monotonic: 0 });
+      life.pass(HOUR);
+      return { atStart, later: life.state.storeCheckDue - life.now.monotonicMs };
+    });
+    const seconds = (key: 'atStart' | 'later') => new Set(due.map((one) => Math.floor(one[key] / SECOND))).size;
+    expect(seconds('atStart')).toBeGreaterThan(20);
+    expect(seconds('later')).toBeGreaterThan(30);
+  });
+
   it('remembers no more superseded refresh tokens than it may', () => {
     const life = createLife({ server: serving({ lifeMs: MINUTE }) });
     life.pass(10 * HOUR);
