@@ -144,7 +144,6 @@ E6 | It had to be restarted after the login | It resumes when the stored credent
 
 /** Nothing shows these yet, and why. */
 export const LATER: Readonly<Record<string, string>> = {
-  F61: 'subscriptions to pushed tokens are not built yet',
   F62: 'the look at the peer is not built yet; the modes of socket and directory are tested without a row',
   F64: 'the simulation is not built yet',
   A12: 'metrics are not built yet',

@@ -4,17 +4,22 @@
  * Rule: no decision of its own; it validates, hands over to the route, and writes the reply down.
  */
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import type { LogPort } from '../daemon/ports.ts';
 import { JSON_TYPE, TEXT_TYPE, wantsText } from './fast-read.ts';
 import { openApiDocument } from './openapi.ts';
 import { type ErrorCode, PATHS } from './protocol.ts';
-import { type Reply, refused } from './reply.ts';
+import { type Reply, refused, type Takeover } from './reply.ts';
 import { type ApiContext, type ApiRequest, ROUTES, type Route } from './routes.ts';
 import { createTokenReader } from './tokens.ts';
 import type { Waiting } from './waiting.ts';
 
+export interface AppParts extends Pick<ApiContext, 'daemon' | 'events' | 'consumers'> {
+  readonly waiting: Waiting;
+  readonly log: LogPort;
+}
+
 /** @returns an application that is ready to route; the caller listens */
-export async function createApp(daemon: DaemonPort, waiting: Waiting, log: LogPort): Promise<FastifyInstance> {
+export async function createApp({ daemon, waiting, events, consumers, log }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -41,7 +46,7 @@ export async function createApp(daemon: DaemonPort, waiting: Waiting, log: LogPo
     ),
   );
 
-  const context: ApiContext = { daemon, tokens: createTokenReader(daemon, waiting) };
+  const context: ApiContext = { daemon, events, consumers, tokens: createTokenReader(daemon, waiting) };
   for (const route of ROUTES) addRoute(app, route, context);
   app.get(PATHS.openapi, () => openApiDocument(ROUTES, daemon.version));
   await app.ready();
@@ -57,8 +62,23 @@ function addRoute(app: FastifyInstance, route: Route, context: ApiContext): void
       ...(route.query === undefined ? {} : { querystring: route.query }),
       ...(route.body === undefined ? {} : { body: route.body }),
     },
-    handler: async (request, reply) => send(reply, await route.handle(context, apiRequest(request, reply))),
+    // A head says how long its body is, and a stream has no length.
+    exposeHeadRoute: route.answersAs !== 'events',
+    handler: async (request, reply) => {
+      const result = await route.handle(context, apiRequest(request, reply));
+      return 'takeOver' in result ? handOver(reply, result) : send(reply, result);
+    },
   });
+}
+
+function handOver(reply: FastifyReply, { takeOver }: Takeover): FastifyReply {
+  const { socket } = reply.raw;
+  // An answer before it is still being written: a client that sends its requests at once, on one connection.
+  const isFree = socket !== null && socket.writableLength === 0;
+  const refusal = isFree
+    ? takeOver(socket)
+    : refusedAs(400, 'invalid_request', 'a stream needs a connection of its own');
+  return refusal === null ? reply.hijack() : send(reply, refusal);
 }
 
 function apiRequest(request: FastifyRequest, reply: FastifyReply): ApiRequest {
@@ -67,10 +87,14 @@ function apiRequest(request: FastifyRequest, reply: FastifyReply): ApiRequest {
     credential,
     query: request.query as ApiRequest['query'],
     body: request.body,
+    lastEventId: lastEventIdIn(request.headers),
     acceptsText: wantsText(request.headers.accept),
     onGone: (leave) => reply.raw.once('close', leave),
   };
 }
+
+const lastEventIdIn = ({ 'last-event-id': id }: FastifyRequest['headers']): string | undefined =>
+  typeof id === 'string' ? id : undefined;
 
 function send(reply: FastifyReply, { status, body, retryAfterSeconds }: Reply): FastifyReply {
   reply.code(status).header('cache-control', 'no-store');

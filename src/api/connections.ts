@@ -44,10 +44,14 @@ export function createLimitedServer(handle: RequestListener, limits: ConnectionL
     },
     handle,
   );
-  server.maxConnections = Math.min(limits.connectionsMax, connectionsFor(descriptorLimit()));
+  server.maxConnections = admittedConnections(limits);
   server.on('clientError', refuseJunk);
   return server;
 }
+
+/** How many connections are admitted here: the limit, or fewer where the system gives the process less. */
+export const admittedConnections = ({ connectionsMax }: ConnectionLimits): number =>
+  Math.min(connectionsMax, connectionsFor(descriptorLimit()));
 
 /**
  * How many clients fit beside what the daemon needs for itself.

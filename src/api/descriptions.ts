@@ -8,24 +8,48 @@ import type { CredentialState } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import { describe, readiness } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import type { CredentialBody, CredentialDetailBody, CredentialsBody, LiveBody, ReadyBody } from './protocol.ts';
+import type { Consumers } from './consumers.ts';
+import type {
+  ConsumersBody,
+  CredentialBody,
+  CredentialDetailBody,
+  CredentialsBody,
+  LiveBody,
+  ReadyBody,
+} from './protocol.ts';
 import { credentialOnWire, iso } from './wire.ts';
 
-export function credentialsBody(daemon: DaemonPort): CredentialsBody {
+export function credentialsBody(daemon: DaemonPort, consumers: Consumers): CredentialsBody {
   const now = daemon.now();
+  const looks = { left: CONSUMER_LOOKS_MAX };
   return {
     daemon: { version: daemon.version, started_at: iso(daemon.startedAt), config_path: daemon.configPath },
-    credentials: states(daemon).map((state) => credentialBody(daemon, state, now)),
+    credentials: states(daemon).map((state) =>
+      credentialBody(daemon, { state, consumers: consumers.summary(state.name, looks) }, now),
+    ),
   };
 }
 
-export function credentialDetailBody(daemon: DaemonPort, state: CredentialState): CredentialDetailBody {
+export function credentialDetailBody(
+  daemon: DaemonPort,
+  state: CredentialState,
+  consumers: Consumers,
+): CredentialDetailBody {
   const now = daemon.now();
-  return { ...credentialBody(daemon, state, now), explanation: explain(state, now) };
+  const detail = consumers.detail(state.name);
+  return {
+    ...credentialBody(daemon, { state, consumers: detail }, now),
+    explanation: explain(state, now),
+    consumers: detail,
+  };
 }
 
-function credentialBody(daemon: DaemonPort, state: CredentialState, now: Now): CredentialBody {
-  const facts = { remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
+function credentialBody(
+  daemon: DaemonPort,
+  { state, consumers }: { readonly state: CredentialState; readonly consumers: ConsumersBody | null },
+  now: Now,
+): CredentialBody {
+  const facts = { consumers, remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
   return credentialOnWire(describe(state, now), facts, now);
 }
 
@@ -47,3 +71,6 @@ export function readyBody(daemon: DaemonPort): ReadyBody {
 function states(daemon: DaemonPort): CredentialState[] {
   return daemon.names().flatMap((name) => daemon.state(name) ?? []);
 }
+
+/** Some twenty milliseconds: readers of tokens wait behind whoever asks for the list. */
+const CONSUMER_LOOKS_MAX = 100_000;

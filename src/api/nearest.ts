@@ -22,15 +22,19 @@ export function nearestName(wanted: string, names: readonly string[]): string | 
   return best;
 }
 
-/** Insertions, deletions and substitutions between the two (Levenshtein), row by row. */
+/** Insertions, deletions, substitutions and swaps of neighbours between the two (Damerau-Levenshtein), row by row. */
 function editDistance(a: string, b: string): number {
+  let former: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= b.length; j += 1) {
       const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwap ? (former[j - 2] ?? 0) + 1 : substituted;
+      next.push(Math.min(substituted, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    former = row;
     row = next;
   }
   return row[b.length] ?? 0;

@@ -51,11 +51,20 @@ function responses(route: Route): Record<string, object> {
   return Object.fromEntries(
     Object.entries(route.answers).map(([status, name]) => {
       const answer = response(name, STATUS_TEXT[Number(status)]);
-      const isText = status === '200' && route.answersText === true;
-      const content = isText ? { ...answer.content, 'text/plain': { schema: { type: 'string' } } } : answer.content;
-      return [status, { ...answer, content }];
+      return [status, status === '200' ? { ...answer, content: successContent(route, answer.content) } : answer];
     }),
   );
+}
+
+function successContent({ answersAs }: Route, content: ReturnType<typeof response>['content']): object {
+  switch (answersAs) {
+    case 'json or text':
+      return { ...content, 'text/plain': { schema: { type: 'string' } } };
+    case 'events':
+      return { 'text/event-stream': content['application/json'] };
+    default:
+      return content;
+  }
 }
 
 function response(name: string, description = '') {

@@ -17,12 +17,22 @@ export const WAIT_SECONDS_MAX = 60;
 /** Ten years: more than any token lives, and far from numbers that lose precision. */
 export const MIN_VALID_SECONDS_MAX = 315_360_000;
 
+/** A subscriber hears something at least this often; one that heard nothing for much longer has lost the daemon. */
+export const HEARTBEAT_SECONDS = 15;
+
+/** Who asks, in its own words: a program and what tells its instances apart. */
+export const CONSUMER_PATTERN = '^[\\x21-\\x7e]{1,64}$';
+
+/** Names that one subscription may list; without a list it hears of all. */
+export const SUBSCRIBED_NAMES_MAX = 100;
+
 export const PATHS = {
   token: (credential: string): string => `/v1/tokens/${credential}`,
   rejections: (credential: string): string => `/v1/tokens/${credential}/rejections`,
   credentials: '/v1/credentials',
   credential: (credential: string): string => `/v1/credentials/${credential}`,
   refresh: (credential: string): string => `/v1/credentials/${credential}/refresh`,
+  events: '/v1/events',
   reload: '/v1/reload',
   live: '/v1/health/live',
   ready: '/v1/health/ready',
@@ -39,6 +49,7 @@ export type ErrorCode =
   | 'min_valid_unattainable'
   | 'no_newer_token'
   | 'too_many_waiting'
+  | 'too_many_subscribers'
   | 'invalid_configuration'
   | 'server_error';
 
@@ -141,10 +152,31 @@ export interface CredentialBody {
     readonly code: string | null;
     readonly remedy: string | null;
   }[];
+  /** Who reads it, in numbers; null where counting would have held up other readers: ask for the credential itself. */
+  readonly consumers: ConsumersBody | null;
   /** What brings the credential back; null while nothing is asked of a person. */
   readonly remedy: string | null;
   /** Code of a bug that keeps the daemon from tending this credential; null: none. */
   readonly fault: string | null;
+}
+
+/** A consumer is subscribed, or gave its name in a read within the last hour. */
+export interface ConsumersBody {
+  readonly total: number;
+  /** Of these: not known to have the present generation. */
+  readonly behind: number;
+  /** What those behind still have, the oldest first; null: nothing that is known. At most eight. */
+  readonly behind_on: readonly { readonly generation: number | null; readonly consumers: number }[];
+}
+
+export interface ConsumerBody {
+  /** Null for a subscriber that gave no name. */
+  readonly consumer: string | null;
+  readonly subscribed: boolean;
+  /** Newest generation that was handed to it. */
+  readonly sent: number | null;
+  /** Newest generation that it said it has; null: it never says. */
+  readonly acknowledged: number | null;
 }
 
 /** `GET /v1/credentials` */
@@ -157,6 +189,45 @@ export interface CredentialsBody {
 export interface CredentialDetailBody extends CredentialBody {
   /** What is, what happens next and why, one sentence a line. */
   readonly explanation: readonly string[];
+  /** `each`: at most a hundred, those behind first. */
+  readonly consumers: ConsumersBody & { readonly each: readonly ConsumerBody[] };
+}
+
+/** `token` of `GET /v1/events`: as of a read, but for what changes by the second. */
+export type TokenEvent = Omit<TokenBody, 'expires_in'>;
+
+/** `phase` of `GET /v1/events`: how the credential is; sent when any of it changes. */
+export interface PhaseEvent {
+  readonly credential: string;
+  /** As of `GET /v1/credentials`; `removed` when a reload took it out. */
+  readonly phase: string;
+  readonly reason: string | null;
+  readonly status: CredentialBody['status'];
+  readonly refreshable: boolean;
+  readonly generation: number | null;
+  /** That generation was reported as refused, and the refresh for it is not over: whoever can wait should. */
+  readonly rejection_pending: boolean;
+  /** The exact command or act that helps; null while nothing is asked of a person. */
+  readonly remedy: string | null;
+}
+
+/** `alert` of `GET /v1/events`: what a person was told. */
+export interface AlertEvent {
+  readonly credential: string;
+  readonly kind: string;
+  /** The same for each repeat. */
+  readonly id: string;
+  readonly at: string;
+  readonly code: string | null;
+  readonly title: string;
+  readonly text: string;
+  readonly remedy: string | null;
+}
+
+/** `synchronized` of `GET /v1/events`: what came before is the present state. */
+export interface SynchronizedEvent {
+  /** True: only what changed since `Last-Event-ID` was sent. */
+  readonly resumed: boolean;
 }
 
 /** `POST /v1/reload` */

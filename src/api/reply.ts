@@ -3,6 +3,7 @@
  *
  * Rule: an error always has the one shape of `ErrorBody`; only a token's own answer holds a token.
  */
+import type { Socket } from 'node:net';
 import type { DaemonPort } from '../daemon/ports.ts';
 import { nearestName } from './nearest.ts';
 import type { ErrorBody } from './protocol.ts';
@@ -14,6 +15,12 @@ export interface Reply {
   readonly retryAfterSeconds: number | null;
 }
 
+/** The connection becomes a stream: whoever takes it over writes to it from then on. */
+export interface Takeover {
+  /** @returns what to answer instead when that cannot be */
+  readonly takeOver: (socket: Socket) => Reply | null;
+}
+
 export const success = (status: 200 | 202, body: string | object): Reply => ({ status, body, retryAfterSeconds: null });
 
 export const refused = (status: number, body: ErrorBody): Reply => ({
@@ -21,6 +28,16 @@ export const refused = (status: number, body: ErrorBody): Reply => ({
   body,
   retryAfterSeconds: body.retry_after ?? null,
 });
+
+export const tooManySubscribers = (): Reply =>
+  refused(503, {
+    error: 'too_many_subscribers',
+    error_description: 'too many subscribe already; read with after_generation and wait_seconds, or subscribe later',
+    retry_after: SUBSCRIBE_AGAIN_SECONDS,
+  });
+
+/** Only the end of another subscription makes room. */
+const SUBSCRIBE_AGAIN_SECONDS = 60;
 
 export function unknownCredential(daemon: DaemonPort, wanted: string): Reply {
   const names = daemon.names();

@@ -4,13 +4,17 @@
  * Rule: handlers look, dispatch, and answer; every decision about a credential is the core's.
  */
 import type { CredentialState } from '../core/state.ts';
+import { refusesToken } from '../core/token-refusal.ts';
 import { rejectionOutcome, requestOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import type { Consumers } from './consumers.ts';
 import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
+import type { Events } from './events.ts';
 import type { RejectionBody } from './protocol.ts';
-import { type Reply, refused, success, unknownCredential } from './reply.ts';
+import { type Reply, refused, success, type Takeover, tooManySubscribers, unknownCredential } from './reply.ts';
 import {
   CREDENTIAL_PARAMS,
+  EVENTS_QUERY,
   REFRESH_BODY,
   REJECTION_BODY,
   REJECTION_QUERY,
@@ -24,6 +28,8 @@ import { outcomeOnWire } from './wire.ts';
 export interface ApiContext {
   readonly daemon: DaemonPort;
   readonly tokens: TokenReader;
+  readonly events: Events;
+  readonly consumers: Consumers;
 }
 
 /** A request that passed its schemas. */
@@ -34,7 +40,11 @@ export interface ApiRequest {
     readonly min_valid_seconds?: number;
     readonly wait_seconds?: number;
     readonly after_generation?: number;
+    readonly consumer?: string;
+    readonly credential?: readonly string[];
   };
+  /** Of the header `Last-Event-ID`. */
+  readonly lastEventId: string | undefined;
   readonly body: unknown;
   readonly acceptsText: boolean;
   /** Registers what to call when the client hangs up. */
@@ -50,8 +60,9 @@ export interface Route {
   readonly query?: Schema;
   readonly body?: Schema;
   readonly answers: Readonly<Record<number, ResponseSchemaName>>;
-  readonly answersText?: true;
-  readonly handle: (context: ApiContext, request: ApiRequest) => Reply | Promise<Reply>;
+  /** JSON when left out. */
+  readonly answersAs?: 'json or text' | 'events';
+  readonly handle: (context: ApiContext, request: ApiRequest) => Reply | Takeover | Promise<Reply>;
 }
 
 export const ROUTES: readonly Route[] = [
@@ -62,7 +73,7 @@ export const ROUTES: readonly Route[] = [
     params: CREDENTIAL_PARAMS,
     query: TOKEN_QUERY,
     answers: { 200: 'Token', 404: 'Error', 409: 'Error', 503: 'Error' },
-    answersText: true,
+    answersAs: 'json or text',
     handle: readOneToken,
   },
   {
@@ -80,7 +91,7 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/credentials',
     summary: 'State of every credential; no secrets.',
     answers: { 200: 'Credentials' },
-    handle: ({ daemon }) => success(200, credentialsBody(daemon)),
+    handle: ({ daemon, consumers }) => success(200, credentialsBody(daemon, consumers)),
   },
   {
     method: 'GET',
@@ -98,6 +109,15 @@ export const ROUTES: readonly Route[] = [
     body: REFRESH_BODY,
     answers: { 202: 'Outcome', 404: 'Error' },
     handle: requestRefresh,
+  },
+  {
+    method: 'GET',
+    path: '/v1/events',
+    summary: 'Server-sent events: the present state, then each change; the latest of each, never a backlog.',
+    query: EVENTS_QUERY,
+    answers: { 200: 'Events', 404: 'Error', 503: 'Error' },
+    answersAs: 'events',
+    handle: subscribe,
   },
   {
     method: 'POST',
@@ -122,23 +142,50 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-function readOneToken({ tokens }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
-  const { min_valid_seconds, wait_seconds, after_generation } = request.query;
+async function readOneToken(context: ApiContext, request: ApiRequest): Promise<Reply> {
+  const { min_valid_seconds, wait_seconds, after_generation, consumer } = request.query;
+  const { credential } = request;
+  noteConsumer(context, { credential, consumer, sent: null, acknowledged: after_generation ?? null });
   const demand = {
     minValidMs: min_valid_seconds === undefined ? null : min_valid_seconds * 1000,
     afterGeneration: after_generation ?? null,
     waitMs: (wait_seconds ?? 0) * 1000,
     asText: request.acceptsText,
   };
-  return tokens.read(request.credential, demand, request.onGone);
+  const reply = await context.tokens.read(credential, demand, request.onGone);
+  const sent = reply.status === 200 ? (context.daemon.state(credential)?.held?.generation ?? null) : null;
+  if (sent !== null) noteConsumer(context, { credential, consumer, sent, acknowledged: null });
+  return reply;
+}
+
+function noteConsumer(
+  { daemon, consumers }: ApiContext,
+  note: { credential: string; consumer: string | undefined; sent: number | null; acknowledged: number | null },
+): void {
+  const { credential, consumer, sent, acknowledged } = note;
+  const generation = daemon.state(credential)?.generation;
+  // One that never existed is no sign of having anything.
+  const isKnown = generation !== undefined && (acknowledged === null || acknowledged <= generation);
+  if (consumer !== undefined && isKnown) consumers.noteRead(consumer, credential, { sent, acknowledged });
+}
+
+function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply | Takeover {
+  const { credential: names, consumer = null } = request.query;
+  const unknown = names?.find((name) => daemon.state(name) === undefined);
+  if (unknown !== undefined) return unknownCredential(daemon, unknown);
+  const subscription = {
+    consumer,
+    names: names === undefined ? null : new Set(names),
+    lastEventId: request.lastEventId,
+  };
+  return { takeOver: (socket) => (events.subscribe(socket, subscription) ? null : tooManySubscribers()) };
 }
 
 function reportRejection({ daemon, tokens }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
   return withState(daemon, request, (before) => {
     const { credential } = request;
-    const { generation, http_status, consumer } = request.body as RejectionBody;
-    // A 403 or a 429 says nothing about the token; only a 401 does.
-    if (http_status !== undefined && http_status !== 401) return success(202, { credential, outcome: 'ignored' });
+    const { generation, http_status = 401, body = '', consumer } = request.body as RejectionBody;
+    if (!refusesToken({ httpStatus: http_status, text: body })) return success(202, { credential, outcome: 'ignored' });
     const event = { type: 'rejection_reported', generation, peer: consumer ?? UNNAMED_CONSUMER } as const;
     const now = daemon.now();
     daemon.dispatch(credential, event);
@@ -152,8 +199,8 @@ function reportRejection({ daemon, tokens }: ApiContext, request: ApiRequest): R
   });
 }
 
-function describeOne({ daemon }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
-  return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state)));
+function describeOne({ daemon, consumers }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state, consumers)));
 }
 
 function readyReply(daemon: DaemonPort): Reply {

@@ -3,7 +3,13 @@
  *
  * Rule: request schemas admit no unknown member and bound every length; response schemas only describe.
  */
-import { MIN_VALID_SECONDS_MAX, NAME_PATTERN, WAIT_SECONDS_MAX } from './protocol.ts';
+import {
+  CONSUMER_PATTERN,
+  MIN_VALID_SECONDS_MAX,
+  NAME_PATTERN,
+  SUBSCRIBED_NAMES_MAX,
+  WAIT_SECONDS_MAX,
+} from './protocol.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -15,6 +21,8 @@ const WAIT_SECONDS: Schema = {
 };
 
 const GENERATION: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+
+const CONSUMER: Schema = { type: 'string', pattern: CONSUMER_PATTERN, description: 'Who asks; the same each time.' };
 
 export const CREDENTIAL_PARAMS: Schema = object(
   { credential: { type: 'string', pattern: NAME_PATTERN, description: 'Name of a credential in config.json.' } },
@@ -33,6 +41,17 @@ export const TOKEN_QUERY: Schema = object({
     ...GENERATION,
     description: 'Only another generation than this one, which is thereby acknowledged.',
   },
+  consumer: CONSUMER,
+});
+
+export const EVENTS_QUERY: Schema = object({
+  credential: {
+    type: 'array',
+    items: { type: 'string', pattern: NAME_PATTERN },
+    maxItems: SUBSCRIBED_NAMES_MAX,
+    description: 'Only events of these; may be repeated. All when left out.',
+  },
+  consumer: CONSUMER,
 });
 
 export const REJECTION_QUERY: Schema = object({ wait_seconds: WAIT_SECONDS });
@@ -42,7 +61,7 @@ export const REJECTION_BODY: Schema = object(
     generation: { ...GENERATION, description: 'Generation of the token that was refused.' },
     http_status: { type: 'integer', minimum: 100, maximum: 599, description: '401 when left out.' },
     body: { type: 'string', maxLength: 16_384, description: 'What the resource server answered.' },
-    consumer: { type: 'string', pattern: '^[\\x21-\\x7e]{1,64}$', description: 'Who reports.' },
+    consumer: CONSUMER,
   },
   ['generation'],
 );
@@ -60,6 +79,12 @@ const FLAG: Schema = { type: 'boolean' };
 const COUNT: Schema = { type: 'integer' };
 const COUNT_OR_NULL: Schema = { type: ['integer', 'null'] };
 const TEXTS: Schema = { type: 'array', items: TEXT };
+
+const CONSUMERS_MEMBERS: Record<string, Schema> = {
+  total: COUNT,
+  behind: COUNT,
+  behind_on: { type: 'array', items: object({ generation: COUNT_OR_NULL, consumers: COUNT }) },
+};
 
 const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   credential: TEXT,
@@ -90,21 +115,51 @@ const CREDENTIAL_MEMBERS: Record<string, Schema> = {
       remedy: TEXT_OR_NULL,
     }),
   },
+  consumers: nullable(object(CONSUMERS_MEMBERS)),
   remedy: TEXT_OR_NULL,
   fault: TEXT_OR_NULL,
 };
 
+const TOKEN_MEMBERS: Record<string, Schema> = {
+  credential: TEXT,
+  access_token: TEXT,
+  token_type: TEXT,
+  expires_in: COUNT_OR_NULL,
+  expires_at: MOMENT_OR_NULL,
+  generation: COUNT,
+  refreshable: FLAG,
+  durable: FLAG,
+};
+
+const { expires_in: _volatile, ...eventMembers } = TOKEN_MEMBERS;
+
 /** Bodies of answers, by the names they have in the OpenAPI document. */
 export const RESPONSE_SCHEMAS = {
-  Token: object({
-    credential: TEXT,
-    access_token: TEXT,
-    token_type: TEXT,
-    expires_in: COUNT_OR_NULL,
-    expires_at: MOMENT_OR_NULL,
-    generation: COUNT,
-    refreshable: FLAG,
-    durable: FLAG,
+  Token: object(TOKEN_MEMBERS),
+  /** `data` of each event, by its name. */
+  Events: object({
+    token: object(eventMembers),
+    phase: object({
+      credential: TEXT,
+      phase: TEXT,
+      reason: TEXT_OR_NULL,
+      status: CREDENTIAL_MEMBERS.status ?? TEXT,
+      refreshable: FLAG,
+      generation: COUNT_OR_NULL,
+      rejection_pending: FLAG,
+      remedy: TEXT_OR_NULL,
+    }),
+    alert: object({
+      credential: TEXT,
+      kind: TEXT,
+      id: TEXT,
+      at: MOMENT,
+      code: TEXT_OR_NULL,
+      title: TEXT,
+      text: TEXT,
+      remedy: TEXT_OR_NULL,
+    }),
+    synchronized: object({ resumed: FLAG }),
   }),
   Outcome: object(
     {
@@ -118,10 +173,23 @@ export const RESPONSE_SCHEMAS = {
     },
     ['credential', 'outcome'],
   ),
-  Credential: object({ ...CREDENTIAL_MEMBERS, explanation: TEXTS }),
+  Credential: object({
+    ...CREDENTIAL_MEMBERS,
+    explanation: TEXTS,
+    consumers: object({
+      ...CONSUMERS_MEMBERS,
+      each: {
+        type: 'array',
+        items: object({ consumer: TEXT_OR_NULL, subscribed: FLAG, sent: COUNT_OR_NULL, acknowledged: COUNT_OR_NULL }),
+      },
+    }),
+  }),
   Credentials: object({
     daemon: object({ version: TEXT, started_at: MOMENT, config_path: TEXT }),
-    credentials: { type: 'array', items: object(CREDENTIAL_MEMBERS) },
+    credentials: {
+      type: 'array',
+      items: object(CREDENTIAL_MEMBERS),
+    },
   }),
   Reload: object({ added: TEXTS, changed: TEXTS, removed: TEXTS }),
   Live: object({ status: { const: 'live' }, version: TEXT, uptime_seconds: COUNT }),

@@ -5,7 +5,9 @@
  */
 import type { DaemonPort, LogPort } from '../daemon/ports.ts';
 import { createApp } from './app.ts';
-import { CONNECTION_LIMITS, type ConnectionLimits, createLimitedServer } from './connections.ts';
+import { admittedConnections, CONNECTION_LIMITS, type ConnectionLimits, createLimitedServer } from './connections.ts';
+import { createConsumers } from './consumers.ts';
+import { createEvents } from './events.ts';
 import { createFastRead } from './fast-read.ts';
 import { checkSocketPath } from './socket-file.ts';
 import { keepSocket } from './socket-keeper.ts';
@@ -36,8 +38,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { daemon, socketPath, log, timers = systemTimers, limits = CONNECTION_LIMITS } = options;
   checkSocketPath(socketPath);
   const waiting = createWaiting(daemon, timers);
+  const subscribersMax = Math.floor(admittedConnections(limits) * SUBSCRIBERS_SHARE);
+  const onLeft = (consumer: string) => consumers.forget(consumer);
+  const events = createEvents({ daemon, timers, log, subscribersMax, onLeft });
+  const consumers = createConsumers(daemon, events);
   try {
-    const app = await createApp(daemon, waiting, log);
+    const app = await createApp({ daemon, waiting, events, consumers, log });
     const readFast = createFastRead(daemon);
     const createServer = () =>
       createLimitedServer((request, response) => {
@@ -48,12 +54,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       async close() {
         // Readers first: they get an answer, and their connections end with it.
         waiting.close();
+        events.close();
         await socket.close();
         await app.close();
       },
     };
   } catch (error) {
     waiting.close();
+    events.close();
     throw error;
   }
 }
+
+/** The rest is for those who read, report and ask how things are, however many subscribe. */
+const SUBSCRIBERS_SHARE = 0.9;

@@ -3,11 +3,21 @@
  *
  * Rule: pure mapping; moments become ISO 8601, milliseconds become whole seconds, and nothing is decided here.
  */
+import type { AlertWording } from '../core/alert-text.ts';
+import type { Alert } from '../core/effect.ts';
 import { isoText } from '../core/moment.ts';
 import type { PhaseKind } from '../core/state.ts';
 import { type EpochMs, epochMs, type Now } from '../core/token.ts';
 import type { CredentialDescription, RejectionOutcome, RequestOutcome, TokenRead } from '../core/view.ts';
-import type { CredentialBody, OutcomeBody, TokenBody } from './protocol.ts';
+import type {
+  AlertEvent,
+  ConsumersBody,
+  CredentialBody,
+  OutcomeBody,
+  PhaseEvent,
+  TokenBody,
+  TokenEvent,
+} from './protocol.ts';
 
 export type ReadableToken = Extract<TokenRead, { kind: 'token' }>;
 
@@ -25,10 +35,34 @@ export function tokenOnWire(credential: string, token: ReadableToken): TokenBody
   };
 }
 
+export function tokenEvent(credential: string, token: ReadableToken): TokenEvent {
+  const { expires_in: _volatile, ...rest } = tokenOnWire(credential, token);
+  return rest;
+}
+
+export function phaseEvent(description: CredentialDescription, read: TokenRead, remedy: string): PhaseEvent {
+  const { credential, phase, reason, status, refreshable, generation } = description;
+  return {
+    credential,
+    phase,
+    reason,
+    status,
+    refreshable,
+    generation,
+    rejection_pending: read.kind === 'token' && read.rejectionPending,
+    remedy: asksAPerson(description.phase) ? remedy : null,
+  };
+}
+
+export function alertEvent(credential: string, alert: Alert, words: AlertWording): AlertEvent {
+  const { kind, id, at, code } = alert;
+  return { credential, kind, id, at: iso(at), code, title: words.title, text: words.text, remedy: words.remedy };
+}
+
 /** @param facts what the daemon knows beside the state; the remedy is shown only where a person is asked to act */
 export function credentialOnWire(
   description: CredentialDescription,
-  facts: { readonly remedy: string; readonly fault: string | null },
+  facts: { readonly remedy: string; readonly fault: string | null; readonly consumers: ConsumersBody | null },
   now: Now,
 ): CredentialBody {
   const { next, lastAttempt, lastFailure, episode } = description;
@@ -64,6 +98,7 @@ export function credentialOnWire(
     episode:
       episode === null ? null : { started_at: iso(episode.startedAt), code: episode.code, alerts: episode.alerts },
     publications: description.publications,
+    consumers: facts.consumers,
     remedy: asksAPerson(description.phase) ? facts.remedy : null,
     fault: facts.fault,
   };

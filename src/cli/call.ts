@@ -83,6 +83,7 @@ const REFUSAL_EXIT: Readonly<Record<ErrorCode, ExitCode>> = {
   min_valid_unattainable: EXIT.temporaryFailure,
   no_newer_token: EXIT.temporaryFailure,
   too_many_waiting: EXIT.temporaryFailure,
+  too_many_subscribers: EXIT.temporaryFailure,
   invalid_configuration: EXIT.configuration,
   server_error: EXIT.software,
 };

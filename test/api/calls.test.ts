@@ -46,6 +46,48 @@ describe('rejections', () => {
     expect(daemon.events.length).toBe(before);
   });
 
+  test('of another status count where a provider is known to refuse tokens that way, and only by its code', async () => {
+    const { daemon, post } = await arrange();
+    daemon.load('grok', 'at-1');
+    daemon.advance(MINUTE_MS);
+    const report = async (http_status: number, body: object | string) => {
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const path = '/v1/tokens/grok/rejections';
+      return bodyOf(await post(path, { generation: GENERATION, http_status, body: text })).outcome;
+    };
+    expect(await report(403, { code: 'permission_denied', error: 'no such plan' })).toBe('ignored');
+    expect(await report(403, 'unauthenticated:bad-credentials, says the agent; status 401')).toBe('ignored');
+    expect(await report(403, { error: { message: 'invalid token in the code that you sent' } })).toBe('ignored');
+    expect(await report(503, { error: 'overloaded_error' })).toBe('ignored');
+    expect(daemon.count('grok', 'begin_attempt')).toBe(0);
+    expect(await report(403, { code: 'unauthenticated:bad-credentials', error: 'The token is bad.' })).toBe(
+      'refresh_started',
+    );
+  });
+
+  test('of generations that never existed, in a flood and from everybody, start nothing', async () => {
+    const { daemon, post } = await arrange();
+    daemon.load('claude', 'at-1');
+    daemon.advance(MINUTE_MS);
+    const reports = Array.from({ length: 200 }, (_, n) =>
+      post('/v1/tokens/claude/rejections', { generation: GENERATION + 1 + n * 1e6, consumer: `flood-${n}` }),
+    );
+    const outcomes = (await Promise.all(reports)).map((response) => bodyOf(response).outcome);
+    expect(new Set(outcomes)).toEqual(new Set(['ignored']));
+    expect(daemon.count('claude', 'begin_attempt')).toBe(0);
+  });
+
+  test('of one credential say nothing about another, and of none are told the nearest', async () => {
+    const { daemon, post } = await arrange();
+    daemon.load('claude', 'at-1');
+    daemon.load('mail', 'mt-1');
+    daemon.advance(MINUTE_MS);
+    await post('/v1/tokens/claude/rejections', { generation: GENERATION });
+    expect([daemon.count('claude', 'begin_attempt'), daemon.count('mail', 'begin_attempt')]).toEqual([1, 0]);
+    const response = await post('/v1/tokens/mial/rejections', { generation: GENERATION });
+    expect([response.status, bodyOf(response).nearest]).toEqual([404, 'mail']);
+  });
+
   test('that can wait get the next token instead of an outcome', async () => {
     const { daemon, post } = await arrange();
     daemon.load('claude', 'old');
@@ -237,6 +279,7 @@ describe('the OpenAPI document', () => {
       '/v1/credentials',
       '/v1/credentials/{credential}',
       '/v1/credentials/{credential}/refresh',
+      '/v1/events',
       '/v1/reload',
       '/v1/health/live',
       '/v1/health/ready',
@@ -248,6 +291,7 @@ describe('the OpenAPI document', () => {
       'min_valid_seconds',
       'wait_seconds',
       'after_generation',
+      'consumer',
     ]);
     for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
       expect(document.components.schemas).toHaveProperty(name ?? '');

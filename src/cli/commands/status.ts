@@ -7,6 +7,7 @@ import { type CredentialBody, type CredentialDetailBody, type CredentialsBody, P
 import { durationText } from '../../core/duration.ts';
 import { call } from '../call.ts';
 import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
+import { consumersText, lateConsumers } from '../consumers.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
 import { type Health, healthOf, healthOfAll, TONES } from '../health.ts';
@@ -76,6 +77,7 @@ function detail(credential: CredentialDetailBody, io: CommandIo): string {
       credential.last_succeeded_at === null ? '-' : momentText(credential.last_succeeded_at, io.nowMs()),
     ],
     ['failures', String(credential.failures)],
+    ['consumers', consumersText(credential.consumers)],
   ].map(([label = '', text = '']): Cell[] => [
     { text: label, tone: 'quiet' },
     label === 'status' ? { text, tone: TONES[healthOf(credential)] } : { text },
@@ -87,13 +89,14 @@ function detail(credential: CredentialDetailBody, io: CommandIo): string {
       tone: publication.status === 'failed' ? 'warning' : 'plain',
     },
   ]);
+  const late = lateConsumers(credential).map((text): Cell[] => [{ text: 'behind', tone: 'quiet' }, { text }]);
   const notes = troubles(credential, io).map((trouble) => `\n${paint(trouble, 'warning', io.isColourful)}`);
-  return `${table([...rows, ...targets], io.isColourful)}${notes.join('')}${notes.length > 0 ? '\n' : ''}`;
+  return `${table([...rows, ...targets, ...late], io.isColourful)}${notes.join('')}${notes.length > 0 ? '\n' : ''}`;
 }
 
 /** What is wrong, each with what helps. */
 function troubles(credential: CredentialBody, io: CommandIo): string[] {
-  const { last_failure: failure, publications, fault, remedy, phase } = credential;
+  const { last_failure: failure, publications, consumers, fault, remedy, phase } = credential;
   const lines: string[] = [];
   if (fault !== null) lines.push(`a bug keeps the daemon from tending it (${fault}); the log has the record`);
   if (failure !== null && credential.failures > 0) {
@@ -104,6 +107,7 @@ function troubles(credential: CredentialBody, io: CommandIo): string[] {
   if (phase === 'absent' && remedy !== null) lines.push(`${credential.next.why}: ${remedy}`);
   if (!credential.durable)
     lines.push('a new refresh token could not be stored yet; the daemon keeps it and tries again');
+  if (consumers !== null && consumers.behind > 0) lines.push(consumersText(consumers));
   for (const { target, status, code, remedy: help } of publications) {
     if (status === 'failed') lines.push(`${target} was not written (${code})${help === null ? '' : `: ${help}`}`);
   }

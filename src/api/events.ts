@@ -1,0 +1,289 @@
+/**
+ * Push: every subscriber hears of each change, by one write of bytes that are made once for all of them.
+ *
+ * Rule: nothing is queued for a subscriber but a number, that of the last change it was given; what it missed while its
+ * connection was full is read from the topics when there is room again. One that takes nothing for two heartbeats is dropped.
+ * Nobody waits for a subscriber, and nothing is kept or counted before the first one comes.
+ */
+import type { Socket } from 'node:net';
+import type { Generation } from '../core/token.ts';
+import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import { HEARTBEAT_SECONDS, type SynchronizedEvent } from './protocol.ts';
+import type { Timers } from './timers.ts';
+import { createTopics, type Topic, type Topics } from './topics.ts';
+
+export interface Subscription {
+  readonly consumer: string | null;
+  /** Null: all, also those that a reload adds. */
+  readonly names: ReadonlySet<string> | null;
+  readonly lastEventId: string | undefined;
+}
+
+/** What one subscriber was given of one credential. */
+export interface Reader {
+  readonly consumer: string | null;
+  readonly sent: Generation | null;
+}
+
+export interface Events {
+  /** Takes the connection over. @returns false when there are too many already; the connection is untouched then */
+  subscribe(socket: Socket, subscription: Subscription): boolean;
+  readonly count: number;
+  /** Those that are subscribed to it. */
+  readersOf(credential: string): Iterable<Reader>;
+  /** Ends every subscription. */
+  close(): void;
+}
+
+export interface EventsOptions {
+  readonly daemon: DaemonPort;
+  readonly timers: Timers;
+  readonly log: LogPort;
+  readonly subscribersMax: number;
+  /** Its last subscription has ended. */
+  readonly onLeft: (consumer: string) => void;
+}
+
+export function createEvents(options: EventsOptions): Events {
+  return new SubscriberHub(options);
+}
+
+interface Subscriber extends Subscription {
+  readonly socket: Socket;
+  /** Number of the last change that was written to its connection. */
+  cursor: number;
+  /** Number of the last change that the system has taken whole. */
+  delivered: number;
+  /** The connection is full; nothing is written until it has room. */
+  isBusy: boolean;
+  /** Heartbeats for which it has been busy. */
+  beatsMissed: number;
+  /** The present state is told, and that this was all of it. */
+  isSynchronized: boolean;
+  readonly resumed: boolean;
+  /** Alerts up to this change were told to those who were there. */
+  readonly alertsAfter: number;
+  /** One function for all its writes. */
+  readonly onTaken: () => void;
+}
+
+class SubscriberHub implements Events {
+  readonly #options: EventsOptions;
+  readonly #topics: Topics;
+  readonly #subscribers = new Set<Subscriber>();
+  /** Subscriptions by the name of their consumer. */
+  readonly #named = new Map<string, number>();
+  #stopListening: (() => void) | null = null;
+  #stopBeating: (() => void) | null = null;
+  #isFlushing = false;
+  #isClosed = false;
+
+  constructor(options: EventsOptions) {
+    this.#options = options;
+    this.#topics = createTopics(options.daemon);
+  }
+
+  get count(): number {
+    return this.#subscribers.size;
+  }
+
+  *readersOf(credential: string): Iterable<Reader> {
+    for (const { consumer, names, delivered } of this.#subscribers) {
+      if (names !== null && !names.has(credential)) continue;
+      yield { consumer, sent: this.#topics.generationAt(credential, delivered) };
+    }
+  }
+
+  subscribe(socket: Socket, subscription: Subscription): boolean {
+    if (this.#isClosed || this.#subscribers.size >= this.#options.subscribersMax) return false;
+    this.#begin();
+    const resumedAt = this.#topics.resumable(subscription.lastEventId);
+    const subscriber: Subscriber = {
+      ...subscription,
+      socket,
+      cursor: resumedAt ?? 0,
+      delivered: resumedAt ?? 0,
+      isBusy: false,
+      beatsMissed: 0,
+      isSynchronized: false,
+      resumed: resumedAt !== null,
+      alertsAfter: resumedAt ?? this.#topics.lastSeq,
+      onTaken: () => this.#taken(subscriber),
+    };
+    this.#enter(subscriber);
+    write(subscriber, HEAD);
+    this.#catchUp(subscriber);
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stopListening?.();
+    this.#stopBeating?.();
+    for (const { socket } of this.#subscribers) socket.end();
+  }
+
+  #enter(subscriber: Subscriber): void {
+    const { consumer, socket } = subscriber;
+    this.#subscribers.add(subscriber);
+    if (consumer !== null) this.#named.set(consumer, (this.#named.get(consumer) ?? 0) + 1);
+    this.#stopBeating ??= this.#options.timers.every(HEARTBEAT_SECONDS * 1000, () => this.#beat());
+    socket.once('close', () => this.#leave(subscriber));
+  }
+
+  #leave(subscriber: Subscriber): void {
+    const { consumer } = subscriber;
+    this.#subscribers.delete(subscriber);
+    if (this.#subscribers.size === 0) {
+      this.#stopBeating?.();
+      this.#stopBeating = null;
+    }
+    if (consumer === null) return;
+    const left = (this.#named.get(consumer) ?? 1) - 1;
+    if (left > 0) this.#named.set(consumer, left);
+    else if (this.#named.delete(consumer)) this.#options.onLeft(consumer);
+  }
+
+  /** From the first subscriber on, also while there is none: who comes back soon goes on where it was. */
+  #begin(): void {
+    if (this.#stopListening !== null) return;
+    const { daemon } = this.#options;
+    this.#stopListening = daemon.onStep((name) => {
+      this.#topics.touch(name);
+      this.#flushSoon();
+    });
+    for (const name of daemon.names()) this.#topics.touch(name);
+    this.#topics.update();
+  }
+
+  /** Not within the step: what the step itself caused goes first, and several steps at once are one change. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const fromSeq = this.#topics.lastSeq;
+    const changed = this.#topics.update();
+    this.#isFlushing = false;
+    if (changed.length === 0 || this.#subscribers.size === 0) return;
+    const shared = Buffer.from(changed.map(({ change }) => change).join(''));
+    this.#isFlushing = true;
+    this.#tell({ fromSeq, toSeq: this.#topics.lastSeq, changed, shared, waiting: this.#subscribers.values() });
+  }
+
+  /** So many at a time, with everything else that waits for the loop in between. */
+  #tell(news: News): void {
+    for (let told = 0; told < TOLD_AT_ONCE; told += 1) {
+      const next = news.waiting.next();
+      if (next.done === true) {
+        // What changed meanwhile.
+        this.#isFlushing = false;
+        this.#flushSoon();
+        return;
+      }
+      this.#tellOne(next.value, news);
+    }
+    setImmediate(() => this.#tell(news));
+  }
+
+  #tellOne(subscriber: Subscriber, { fromSeq, toSeq, changed, shared }: News): void {
+    const { names } = subscriber;
+    if (subscriber.isBusy || subscriber.cursor !== fromSeq) return;
+    subscriber.cursor = toSeq;
+    if (names === null) write(subscriber, shared);
+    else {
+      const frames = changed.filter(({ name }) => names.has(name)).map(({ change }) => change);
+      if (frames.length > 0) write(subscriber, Buffer.from(frames.join('')));
+    }
+    if (!subscriber.isBusy) subscriber.delivered = toSeq;
+  }
+
+  /** The system has taken what was written last. */
+  #taken(subscriber: Subscriber): void {
+    if (!subscriber.isBusy) return;
+    subscriber.isBusy = false;
+    subscriber.beatsMissed = 0;
+    subscriber.delivered = subscriber.cursor;
+    this.#catchUp(subscriber);
+  }
+
+  /** Writes what it has not seen, in portions, until that is all or the connection is full. */
+  #catchUp(subscriber: Subscriber): void {
+    while (!subscriber.isBusy && !subscriber.socket.destroyed) {
+      const frames = this.#portionFor(subscriber);
+      if (frames !== '') write(subscriber, Buffer.from(frames));
+      if (subscriber.isBusy) return;
+      subscriber.delivered = subscriber.cursor;
+      if (subscriber.isSynchronized && subscriber.cursor === this.#topics.lastSeq) return;
+    }
+  }
+
+  #portionFor(subscriber: Subscriber): string {
+    const { names, alertsAfter } = subscriber;
+    let portion = '';
+    for (const topic of this.#topics.after(subscriber.cursor)) {
+      if (portion.length >= PORTION_LENGTH) return portion;
+      if (names === null || names.has(topic.name)) {
+        portion += (topic.alertsSeq > Math.max(alertsAfter, subscriber.cursor) ? topic.alerts : '') + topic.state;
+      }
+      subscriber.cursor = topic.seq;
+    }
+    subscriber.cursor = this.#topics.lastSeq;
+    if (subscriber.isSynchronized) return portion;
+    subscriber.isSynchronized = true;
+    const data: SynchronizedEvent = { resumed: subscriber.resumed };
+    return `${portion}event: synchronized\nid: ${this.#topics.eventId(subscriber.cursor)}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+
+  #beat(): void {
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.isBusy) write(subscriber, HEARTBEAT);
+      else if (subscriber.beatsMissed === 0) subscriber.beatsMissed = 1;
+      else this.#drop(subscriber);
+    }
+  }
+
+  #drop({ socket, consumer }: Subscriber): void {
+    this.#options.log.write('warn', 'subscriber_dropped', { consumer, reason: 'takes_nothing' });
+    socket.destroy();
+  }
+}
+
+/** One change on its way to everybody. */
+interface News {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly changed: readonly Topic[];
+  readonly shared: Buffer;
+  readonly waiting: Iterator<Subscriber>;
+}
+
+function write(subscriber: Subscriber, bytes: Buffer): void {
+  const { socket, onTaken } = subscriber;
+  socket.write(bytes, onTaken);
+  // Mostly the system takes it at once, and nothing is left here.
+  if (socket.writableLength > 0) subscriber.isBusy = true;
+}
+
+/** Ended by the end of the connection: a length is not known, and chunks would differ from frames for nothing. */
+const HEAD = Buffer.from(
+  [
+    'HTTP/1.1 200 OK',
+    'Content-Type: text/event-stream; charset=utf-8',
+    'Cache-Control: no-store',
+    'Connection: close',
+    '',
+    '',
+  ].join('\r\n'),
+);
+
+/** A comment: proof of life for whoever reads, and of a reader for us. */
+const HEARTBEAT = Buffer.from(':\n\n');
+
+/** About two milliseconds of writes: what a read of a token may have to wait for. */
+const TOLD_AT_ONCE = 256;
+
+/** What a connection usually takes at once; more would be held here for a reader that is slow. */
+const PORTION_LENGTH = 64 * 1024;

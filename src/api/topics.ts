@@ -1,0 +1,218 @@
+/**
+ * What there is to push: per credential its newest token and phase as text, in the order in which they last changed.
+ *
+ * Rule: only the newest of each is kept, so that whoever is late gets the latest and never a backlog. A change has one
+ * number; whoever has seen number n is told of every credential that changed after n, and misses nothing by it.
+ */
+import { alertText } from '../core/alert-text.ts';
+import type { Generation } from '../core/token.ts';
+import { describe, readToken } from '../core/view.ts';
+import type { DaemonPort } from '../daemon/ports.ts';
+import type { PhaseEvent } from './protocol.ts';
+import { alertEvent, phaseEvent, tokenEvent } from './wire.ts';
+
+/** One credential, as subscribers know it. */
+export interface Topic {
+  readonly name: string;
+  /** Number of its last change. */
+  readonly seq: number;
+  /** Token and phase as frames, for whoever was not there at the last change. */
+  readonly state: string;
+  /** What the last change changed, as frames. */
+  readonly change: string;
+  /** The latest alerts as frames, and the number of the change that brought them. */
+  readonly alerts: string;
+  readonly alertsSeq: number;
+  readonly isRemoved: boolean;
+}
+
+export interface Topics {
+  /** Number of the last change of all. */
+  readonly lastSeq: number;
+  /** Something of this credential may have changed. */
+  touch(name: string): void;
+  /** Looks at all that were touched. @returns those that changed, in the order of their numbers */
+  update(): readonly Topic[];
+  /** Those that changed after `seq`, in the order of their numbers; for 0 all that are there. */
+  after(seq: number): Iterable<Topic>;
+  /** The number in a `Last-Event-ID` of ours from which one can go on; null: begin anew. */
+  resumable(eventId: string | undefined): number | null;
+  /** `id:` of everything up to that number. */
+  eventId(seq: number): string;
+  /** The generation that whoever has seen `seq` was last given; null: none, or too long ago. */
+  generationAt(name: string, seq: number): Generation | null;
+}
+
+interface Entry extends Topic {
+  /** What was last said, to compare with. */
+  readonly token: string | null;
+  readonly phase: string;
+  readonly alertIds: ReadonlySet<string>;
+  /** Newest last. */
+  readonly generations: readonly { readonly seq: number; readonly generation: Generation }[];
+}
+
+export function createTopics(daemon: DaemonPort): Topics {
+  return new ChangedTopics(daemon);
+}
+
+class ChangedTopics implements Topics {
+  readonly #daemon: DaemonPort;
+  /** Told apart from the numbers of an earlier process by its start. */
+  readonly #epoch: string;
+  /** In the order of their numbers: a change puts an entry at the end. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #touched = new Set<string>();
+  #removed = 0;
+  #lastSeq = 0;
+  /** What was forgotten had numbers up to this one. */
+  #forgottenSeq = 0;
+
+  constructor(daemon: DaemonPort) {
+    this.#daemon = daemon;
+    this.#epoch = daemon.startedAt.toString(36);
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  touch(name: string): void {
+    this.#touched.add(name);
+  }
+
+  update(): readonly Topic[] {
+    const changed: Topic[] = [];
+    for (const name of this.#touched) {
+      const before = this.#entries.get(name);
+      const after = this.#look(name, before);
+      if (after === null) continue;
+      this.#lastSeq = after.seq;
+      this.#removed += Number(after.isRemoved) - Number(before?.isRemoved ?? false);
+      this.#entries.delete(name);
+      this.#entries.set(name, after);
+      changed.push(after);
+    }
+    this.#touched.clear();
+    this.#forget();
+    return changed;
+  }
+
+  *after(seq: number): Iterable<Topic> {
+    for (const entry of this.#entries.values()) {
+      const isNews = entry.seq > seq && !(seq === 0 && entry.isRemoved);
+      if (isNews) yield entry;
+    }
+  }
+
+  resumable(eventId: string | undefined): number | null {
+    const [epoch, number] = eventId?.split('-') ?? [];
+    if (epoch !== this.#epoch || number === undefined || !/^\d{1,15}$/.test(number)) return null;
+    const seq = Number(number);
+    return seq >= this.#forgottenSeq && seq <= this.#lastSeq && seq > 0 ? seq : null;
+  }
+
+  eventId(seq: number): string {
+    return `${this.#epoch}-${seq}`;
+  }
+
+  generationAt(name: string, seq: number): Generation | null {
+    return this.#entries.get(name)?.generations.findLast((known) => known.seq <= seq)?.generation ?? null;
+  }
+
+  /** @returns null when nothing changed */
+  #look(name: string, before: Entry | undefined): Entry | null {
+    const state = this.#daemon.state(name);
+    if (state === undefined) {
+      return before === undefined || before.isRemoved ? null : this.#entry(name, before, REMOVED(name));
+    }
+    const now = this.#daemon.now();
+    const remedy = this.#daemon.remedy(name);
+    const read = readToken(state, now);
+    const news = state.alerts.filter(({ alert }) => before !== undefined && !before.alertIds.has(alert.id));
+    const alerts = news.map(({ alert }) => {
+      const words = alertText(alert, { credential: name, remedy, now: now.wallMs });
+      return JSON.stringify(alertEvent(name, alert, words));
+    });
+    return this.#entry(name, before, {
+      token: read.kind === 'token' ? JSON.stringify(tokenEvent(name, read)) : null,
+      phase: JSON.stringify(phaseEvent(describe(state, now), read, remedy)),
+      alerts,
+      alertIds: new Set(state.alerts.map(({ alert }) => alert.id)),
+      generation: read.kind === 'token' ? read.generation : null,
+      isRemoved: false,
+    });
+  }
+
+  #entry(name: string, before: Entry | undefined, seen: Seen): Entry | null {
+    const { token, phase, alerts, alertIds, generation, isRemoved } = seen;
+    const isSame = token === before?.token && phase === before?.phase && alerts.length === 0;
+    if (isSame) return null;
+    const seq = this.#lastSeq + 1;
+    const known = before?.generations ?? [];
+    const isNewGeneration = generation !== null && generation !== known.at(-1)?.generation;
+    // The number stands in the last event only: who lost the connection in between is told the whole again.
+    const phaseFrame = `event: phase\nid: ${this.eventId(seq)}\ndata: ${phase}\n\n`;
+    const tokenFrame = token === null ? '' : `event: token\ndata: ${token}\n\n`;
+    const alertFrames = alerts.map((alert) => `event: alert\ndata: ${alert}\n\n`).join('');
+    return {
+      name,
+      seq,
+      token,
+      phase,
+      alertIds,
+      generations: isNewGeneration ? [...known, { seq, generation }].slice(-GENERATIONS_KEPT) : known,
+      isRemoved,
+      alerts: alertFrames === '' ? (before?.alerts ?? '') : alertFrames,
+      alertsSeq: alertFrames === '' ? (before?.alertsSeq ?? 0) : seq,
+      state: tokenFrame + phaseFrame,
+      change: alertFrames + (token === before?.token ? '' : tokenFrame) + phaseFrame,
+    };
+  }
+
+  #forget(): void {
+    for (const entry of this.#removed > REMOVED_KEPT ? this.#entries.values() : []) {
+      if (!entry.isRemoved) continue;
+      this.#entries.delete(entry.name);
+      this.#removed -= 1;
+      this.#forgottenSeq = Math.max(this.#forgottenSeq, entry.seq);
+      if (this.#removed <= REMOVED_KEPT) return;
+    }
+  }
+}
+
+interface Seen {
+  readonly token: string | null;
+  readonly phase: string;
+  readonly alerts: readonly string[];
+  readonly alertIds: ReadonlySet<string>;
+  readonly generation: Generation | null;
+  readonly isRemoved: boolean;
+}
+
+const REMOVED = (credential: string): Seen => {
+  const phase: PhaseEvent = {
+    credential,
+    phase: 'removed',
+    reason: null,
+    status: 'none',
+    refreshable: false,
+    generation: null,
+    rejection_pending: false,
+    remedy: null,
+  };
+  return {
+    token: null,
+    phase: JSON.stringify(phase),
+    alerts: [],
+    alertIds: new Set(),
+    generation: null,
+    isRemoved: true,
+  };
+};
+
+/** Who resumes is told of what a reload took out; who was away for that many removals begins anew. */
+const REMOVED_KEPT = 1_000;
+
+/** To say which one a subscriber that reads slowly still has; one that is further behind is about to be dropped. */
+const GENERATIONS_KEPT = 8;
