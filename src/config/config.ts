@@ -10,7 +10,6 @@ export interface Config {
   readonly path: string;
   /** Its folder, from which relative paths count and in which scripts run. */
   readonly directory: string;
-  readonly version: number;
   readonly stateDirectory: string;
   /** Token files and sentinels. */
   readonly runtimeDirectory: string;

@@ -12,7 +12,7 @@ import { isLoopback } from './loopback.ts';
 import { type Capture, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
 import { resolveCredential } from './resolve-credential.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
-import { CONFIG_VERSION, type RawAlerts, type RawConfig } from './schema.ts';
+import type { RawAlerts, RawConfig } from './schema.ts';
 import type { FileSecret } from './secrets.ts';
 
 const MS_PER_HOUR = 3_600_000;
@@ -42,7 +42,6 @@ export function resolveConfig(
   const config: Config = {
     path,
     directory: resolver.directory,
-    version: CONFIG_VERSION,
     stateDirectory: state,
     runtimeDirectory: runtimeDirectory(state, capture),
     socketPath: socket,

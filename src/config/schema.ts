@@ -12,7 +12,7 @@ import { credentialSchema, limitShape } from './schema-credential.ts';
 import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
 
 /** Grows when an older file could not be read as it stands any more. */
-export const CONFIG_VERSION = 1;
+const CONFIG_VERSION = 1;
 
 const alertsElsewhere = Object.fromEntries([...ALERT_KEYS, 'reminderHours', 'sinks'].map((key) => [key, '"alerts"']));
 const limitsElsewhere = Object.fromEntries(LIMIT_NAMES.map((name) => [name, '"defaults", or a credential']));

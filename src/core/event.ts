@@ -43,7 +43,7 @@ export type Event =
   | { readonly type: 'attempt_recorded'; readonly attempt: number }
   | { readonly type: 'refresh_succeeded'; readonly attempt: number; readonly answer: Answer }
   | { readonly type: 'refresh_failed'; readonly attempt: number; readonly failure: Failure }
-  /** No result came at all (the back-stop, or a process that died); takes the branch of a failure in doubt. */
+  /** The run broke off without a result; a failure in doubt, and what still runs is ended. The back-stop is the core's own. */
   | { readonly type: 'refresh_outcome_unknown'; readonly attempt: number }
   | { readonly type: 'answer_recorded'; readonly attempt: number }
   | { readonly type: 'answer_record_failed'; readonly attempt: number; readonly code: string }

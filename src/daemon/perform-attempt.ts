@@ -12,7 +12,7 @@ import type { CredentialState } from '../core/state.ts';
 import { commitAnswer, failedWith, type OpenAttempt, prepareAttempt, type StepTools } from './attempt-steps.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
-import { inDoubt, unsent } from './failures.ts';
+import { unsent } from './failures.ts';
 import type { WaitingLine } from './line.ts';
 import { type ClockPort, type JournalEntry, type JournalPort, type LogPort, PortError } from './ports.ts';
 import { runRefresh } from './run-refresh.ts';
@@ -61,6 +61,7 @@ export class Attempts {
       );
       return;
     }
+    if (effect.guarded) this.#options.log.write('info', 'guarded_attempt', { credential: name, attempt });
     await this.release(name);
     const place = this.#options.line.enter(urgencyOf(state, this.#options.clock));
     const open: OpenAttempt = {
@@ -81,7 +82,7 @@ export class Attempts {
     this.#options.report(name, event);
   }
 
-  /** Answered by refresh_succeeded | refresh_failed. Its own time limit is the port's; the core has a back-stop. */
+  /** Answered by refresh_succeeded | refresh_failed | refresh_outcome_unknown. Its own time limit is the port's; the core has a back-stop. */
   async run(name: string, effect: { readonly attempt: number; readonly reason: AttemptReason }): Promise<void> {
     const { attempt, reason } = effect;
     const open = this.#current(name, attempt);
@@ -95,10 +96,9 @@ export class Attempts {
       const run = { credential: open.credential, attempt, reason, runId, tokens: open.tokens, onStarted };
       this.#options.report(name, await runRefresh(run, this.#options));
     } catch (error) {
-      this.#options.report(
-        name,
-        failedWith(attempt, inDoubt('internal_error', this.#internal(open, 'run_refresh', error))),
-      );
+      // Whatever the bug is: something may have been sent, and may still run. The core has it ended.
+      this.#logBug(name, 'run_refresh', error);
+      this.#options.report(name, { type: 'refresh_outcome_unknown', attempt });
     }
   }
 

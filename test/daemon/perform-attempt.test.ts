@@ -322,14 +322,24 @@ test('F7: a refusal of what the store still holds is a verdict', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
 });
 
-test('a refresher that throws is a failure of that credential, logged without what it said', async () => {
+test('an attempt that may send what was sent before is said in the log', async () => {
+  const { attempts, begin, log } = build();
+  await begin();
+  expect(log.of('guarded_attempt')).toEqual([]);
+  await attempts.begin('a', { type: 'begin_attempt', attempt: 2, reason: 'retry', expected: EXPECTED, guarded: true });
+  expect(log.of('guarded_attempt')).toEqual([
+    { level: 'info', event: 'guarded_attempt', fields: { credential: 'a', attempt: 2 } },
+  ]);
+});
+
+test('a refresher that throws leaves the outcome of its attempt unknown, and is logged without what it said', async () => {
   const { begin, run, refresh, events, log } = build();
   refresh.answer = () => {
     throw new Error('boom with sk-secret-1234567');
   };
   await begin();
   await run();
-  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'internal_error', doubt: true } });
+  expect(events.at(-1)).toEqual({ type: 'refresh_outcome_unknown', attempt: 1 });
   expect(log.of('internal_error')).toHaveLength(1);
   expect(JSON.stringify([log.records, events])).not.toContain('sk-secret');
 });

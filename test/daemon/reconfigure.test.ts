@@ -22,7 +22,6 @@ const credential = (name: string, changes: Partial<CredentialConfig> = {}): Cred
 const config = (credentials: readonly CredentialConfig[], changes: Partial<Config> = {}): Config => ({
   path: '/nowhere/config.json',
   directory: '/nowhere',
-  version: 1,
   stateDirectory: '/nowhere/state',
   runtimeDirectory: '/nowhere/run',
   socketPath: '/nowhere/freshd.sock',
