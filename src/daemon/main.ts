@@ -41,6 +41,7 @@ type Started = ReturnType<typeof captureEnvironment>;
 
 /** Runs the daemon until a signal ends it. Says on standard error why it does not start. */
 export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
+  const hangUps = listenToHangUps();
   // Tokens, spools and sockets: nothing that is made here is for others, whatever the shell said.
   process.umask(0o077);
   const capture = captureEnvironment();
@@ -52,7 +53,7 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
   }
   try {
     if (options.dryRun) return await rehearseAll(loaded.config, capture);
-    return await serve(loaded, { load, capture });
+    return await serve(loaded, { load, capture, hangUps });
   } catch (error) {
     if (!(error instanceof PortError)) throw error;
     complain(error.message);
@@ -62,7 +63,7 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
 
 async function serve(
   { config, advice }: Loaded,
-  { load, capture }: { load: () => Promise<LoadResult>; capture: Started },
+  { load, capture, hangUps }: { load: () => Promise<LoadResult>; capture: Started; hangUps: HangUps },
 ): Promise<DaemonExit> {
   await ensurePrivateDirectory(config.stateDirectory);
   const lock = await acquireDaemonLock(config.stateDirectory);
@@ -72,7 +73,7 @@ async function serve(
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
     const daemon = await assemble(config, { capture, load, log, version: packageVersion() });
     end.control(daemon);
-    await live(daemon, { config, end, log });
+    await live(daemon, { config, end, hangUps, log });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
@@ -85,12 +86,20 @@ async function serve(
 /** From the first reading of a store until all is at rest again. */
 async function live(
   daemon: Daemon,
-  { config, end, log }: { readonly config: Config; readonly end: EndSignals; readonly log: Log },
+  {
+    config,
+    end,
+    hangUps,
+    log,
+  }: { readonly config: Config; readonly end: EndSignals; readonly hangUps: HangUps; readonly log: Log },
 ): Promise<void> {
   const { path, socketPath } = config;
   let server: ApiServer | null = null;
   try {
-    await Promise.race([daemon.start(), end.asked]);
+    const started = daemon.start();
+    // Not before: a reload waits for a start that has begun, and would come before one that has not.
+    hangUps.connect(() => void daemon.reload());
+    await Promise.race([started, end.asked]);
     if (end.isAsked()) return;
     await ensureSocketFolder(dirname(socketPath));
     server = await startApiServer({ daemon, socketPath, log });
@@ -114,13 +123,36 @@ async function ensureSocketFolder(path: string): Promise<void> {
   }
 }
 
+interface HangUps {
+  /** Also called once for those that came before. */
+  connect(reload: () => void): void;
+}
+
+/**
+ * A process that does not listen to SIGHUP is ended by it, and whoever has just changed the configuration may send one at any
+ * moment: the first thing of all, then. One that comes while the configuration is being read reloads it afterwards.
+ */
+function listenToHangUps(): HangUps {
+  let isWanted = false;
+  let reload = (): void => {
+    isWanted = true;
+  };
+  process.on('SIGHUP', () => reload());
+  return {
+    connect(next) {
+      reload = next;
+      if (isWanted) next();
+    },
+  };
+}
+
 interface EndSignals {
   readonly asked: Promise<void>;
   isAsked(): boolean;
   control(daemon: Daemon): void;
 }
 
-/** SIGTERM and SIGINT end, a second one ends at once; SIGHUP reloads; a bug is logged and ends the process. */
+/** SIGTERM and SIGINT end, a second one ends at once; a bug is logged and ends the process. */
 function listenToSignals(log: Log): EndSignals {
   let daemon: Daemon | null = null;
   let isAsked = false;
@@ -136,7 +168,6 @@ function listenToSignals(log: Log): EndSignals {
   };
   process.on('SIGTERM', onEnd);
   process.on('SIGINT', onEnd);
-  process.on('SIGHUP', () => void daemon?.reload());
   // Without a listener this signal opens Node's inspector, and with it every token, to whoever may connect.
   process.on('SIGUSR1', () => log.write('info', 'signal_ignored', { signal: 'SIGUSR1' }));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -158,6 +158,21 @@ test('SIGHUP takes over a good configuration as a whole, and nothing of a bad on
   expect(workshop.env().DEMO_TOKEN).toBe(stored(workshop).access_token);
 });
 
+test('SIGHUP while the daemon is only starting neither ends it nor is lost', async () => {
+  const server = await startServer(60);
+  const workshop = createWorkshop();
+  configure(workshop, { demo: demo(server) });
+  seed(workshop, server);
+  // The first thing that the daemon asks of its process, before it reads anything.
+  workshop.write(
+    'early.mjs',
+    `const { umask } = process;
+    process.umask = (mask) => { process.kill(process.pid, 'SIGHUP'); return umask.call(process, mask); };`,
+  );
+  const daemon = await workshop.startUnder(`--import=${workshop.path('early.mjs')}`).ready();
+  await daemon.until(is('reloaded'));
+});
+
 test('with reloadOnChange an edit of the file is enough', async () => {
   const server = await startServer(60);
   const workshop = createWorkshop();

@@ -38,6 +38,8 @@ export interface Workshop {
   /** The variables of the published `.env`. */
   env(): Record<string, string>;
   start(...options: string[]): RunningDaemon;
+  /** As `start`; Node itself gets this option. */
+  startUnder(nodeOption: string): RunningDaemon;
   get(path: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
   /** Live processes of which command line or environment names this folder, but for the daemons themselves. */
   strays(): readonly number[];
@@ -73,14 +75,23 @@ export function createWorkshop(): Workshop {
       daemons.push(daemon);
       return daemon;
     },
+    startUnder(nodeOption) {
+      const daemon = startDaemon(directory, [], [nodeOption]);
+      daemons.push(daemon);
+      return daemon;
+    },
     get: (route) => get(path('freshd.sock'), route),
     strays: () => strays(directory, new Set(daemons.map(({ pid }) => pid))),
   };
   return workshop;
 }
 
-function startDaemon(directory: string, options: readonly string[]): RunningDaemon {
-  const child = spawn(process.execPath, [PROGRAM, 'run', '--config', 'config.json', ...options], {
+function startDaemon(
+  directory: string,
+  options: readonly string[],
+  nodeOptions: readonly string[] = [],
+): RunningDaemon {
+  const child = spawn(process.execPath, [...nodeOptions, PROGRAM, 'run', '--config', 'config.json', ...options], {
     cwd: directory,
     env: { PATH: process.env.PATH, HOME: directory, DEMO_KEY: 'key-from-the-environment' },
     stdio: ['ignore', 'pipe', 'pipe'],
