@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type Capture, runtimeDirectory, socketPath, stateDirectory } from '../../src/config/paths.ts';
+import { SOCKET_PATH_BYTES_MAX } from '../../src/api/protocol.ts';
+import {
+  type Capture,
+  runtimeDirectory,
+  socketPath,
+  socketPathBytesMax,
+  stateDirectory,
+} from '../../src/config/paths.ts';
 
 const captured = (env: Capture['env'], extra: Partial<Capture> = {}): Capture => ({
   env,
@@ -45,4 +52,10 @@ describe('the order of places', () => {
     expect(place(undefined, undefined, { XDG_RUNTIME_DIR: '/xdg' })).toBe('/xdg/freshd/freshd.sock');
     expect(place(undefined, undefined, {})).toBe('/state/freshd.sock');
   });
+});
+
+test('the limit of a socket path is the one that the socket itself keeps to', () => {
+  for (const platform of ['linux', 'darwin'] as const) {
+    expect(socketPathBytesMax(platform)).toBe(SOCKET_PATH_BYTES_MAX[platform]);
+  }
 });

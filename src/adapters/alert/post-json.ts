@@ -4,6 +4,7 @@
  * Rule: nothing of the address but its host, and nothing of the answer but its status, leaves this file.
  */
 import { PortError } from '../../daemon/ports.ts';
+import { isLoopback } from '../loopback.ts';
 
 /** Where alerts of one sink go: checked once, so that a wrong address is found at the start and not at three in the morning. */
 export interface Endpoint {
@@ -19,7 +20,7 @@ export interface Endpoint {
  */
 export function endpoint(type: string, address: string): Endpoint {
   const url = URL.canParse(address) ? new URL(address) : null;
-  const allowed = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  const allowed = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url));
   if (url === null || !allowed || url.username !== '' || url.password !== '') {
     const seen =
       url === null ? 'no URL' : `a ${url.protocol}// address${allowed ? ' with a user name or password' : ''}`;
@@ -89,8 +90,4 @@ function networkCode(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'a network error';
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }

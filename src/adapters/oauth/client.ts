@@ -6,11 +6,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as oauth from 'oauth4webapi';
+import { isLoopback } from '../loopback.ts';
 import { errnoOf } from '../port-error.ts';
 import { type ExchangeOptions, exchange } from './exchange.ts';
 import type { Limit } from './limit.ts';
 import { NoAnswer } from './no-answer.ts';
-import { type Environment, isLoopback } from './proxy.ts';
+import type { Environment } from './proxy.ts';
 
 export interface OauthClientOptions {
   /** Both null only where the endpoints that are needed are given. */
@@ -152,7 +153,7 @@ function discoveryFailure(error: unknown, { host }: URL): NoAnswer {
 /** RFC 6749 §3.2: only over TLS. A document found by discovery must not lead elsewhere either. */
 function refuseUnlessPrivate(name: string, address: string | undefined): void {
   const url = address !== undefined && URL.canParse(address) ? new URL(address) : null;
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) return;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url))) return;
   const seen = address === undefined ? 'none' : url === null ? 'no URL' : `a ${url.protocol}// address`;
   throw new NoAnswer(`${name}: expected https:// (http:// on loopback only), got ${seen}; configure it`, {
     code: address === undefined ? 'endpoint_unknown' : 'endpoint_not_private',

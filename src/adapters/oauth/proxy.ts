@@ -4,6 +4,7 @@
  * Rule: pure. Lower case wins over upper case, as in curl; loopback is never proxied; a proxy's address may hold a password
  * and is never shown.
  */
+import { isLoopback } from '../loopback.ts';
 import { NoAnswer } from './no-answer.ts';
 
 export interface ProxyServer {
@@ -24,7 +25,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function proxyFor(target: URL, environment: Environment): ProxyServer | null {
   const variable = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'].find((name) => isSet(environment[name]));
   const address = variable === undefined ? '' : (environment[variable] ?? '').trim();
-  if (variable === undefined || isLoopback(target.hostname) || isExempt(target, environment)) return null;
+  if (variable === undefined || isHere(target) || isExempt(target, environment)) return null;
   // `proxy:3128` alone is how curl's manual writes it.
   const text = address.includes('://') ? address : `http://${address}`;
   const url = URL.canParse(text) ? new URL(text) : null;
@@ -54,10 +55,9 @@ export function bareHost(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-/** This machine, by name or address. */
-export function isLoopback(hostname: string): boolean {
-  const host = bareHost(hostname).toLowerCase();
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+/** Also names below `localhost`: most resolvers keep them on this machine, and no proxy knows them. */
+function isHere(target: URL): boolean {
+  return isLoopback(target) || target.hostname.endsWith('.localhost');
 }
 
 /** `no_proxy`: names that cover their subdomains, with or without a leading dot or a port; `*` is everything. */

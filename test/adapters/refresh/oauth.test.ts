@@ -347,10 +347,14 @@ describe('what was surely not sent', () => {
     });
   });
 
-  test('an endpoint from a discovery document must be as private as a configured one', async () => {
+  test.each([
+    'http://login.example/token',
+    // What this resolves to is the resolver's affair.
+    'http://login.localhost/token',
+  ])('an endpoint from a discovery document must be as private as a configured one: %s', async (token_endpoint) => {
     let issuer = '';
     const place = await rawServer((socket) => {
-      const document = JSON.stringify({ issuer, token_endpoint: 'http://login.example/token' });
+      const document = JSON.stringify({ issuer, token_endpoint });
       socket.on('data', () => socket.end(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n${document}`));
     });
     issuer = new URL(place).origin;
