@@ -87,6 +87,7 @@ Whether a token can be read is never stored; it follows from these at every mome
 | known, assumed or no expiry | only a known expiry makes a token unusable; an assumed one plans refreshes |
 | rejection | a consumer reported a 401 for this generation; it is withdrawn only when a second report at least 5 s later confirmed it and no refresh could replace it, and comes back when the reports end |
 | unpersisted | a new refresh token that the store did not take yet; the old one is never sent again |
+| set aside | an answer that the store did not take because another program had changed it; tried once before a person is asked: stored over nothing, sent beside a grant that was refused |
 | doubt | the server may have rotated although no answer came |
 | superseded | fingerprints of refresh tokens whose successor is recorded here; never sent, never adopted |
 | episode | from the first failure to the next good token; each message is owed once in it |

@@ -4,7 +4,7 @@
  *
  * Rule: every slot is allocated before anything is sent and overwritten in place, so recording an answer needs no free
  * space. (A file system that copies on write, btrfs or ZFS, needs some even so.) Of two slots the older is written: whatever
- * tears, the other one is whole.
+ * tears, the other one is whole. The third keeps an answer that the store refused; it is whole before the entry it comes from goes.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -42,15 +42,41 @@ export function createAttemptJournal(directory: string): JournalPort {
         if ((await withFile(path, (handle) => append(handle, payload))) === null) throw new Error('it vanished');
       }),
 
-    empty: (credential) =>
+    empty: (credential) => run(credential, async (path) => void (await withFile(path, empty))),
+
+    setAside: (credential) =>
       run(credential, async (path) => {
         await withFile(path, async (handle) => {
-          const written = await append(handle, Buffer.alloc(0));
-          // The emptiness is durable; now the answer's secrets go.
-          await writeSlot(handle, 1 - written, Buffer.alloc(SLOT_BYTES));
+          const entry = newestEntry(await readSlots(handle));
+          if (entry !== null && entry.response !== null) {
+            await writeSlot(handle, SET_ASIDE, encodeSlot(1, Buffer.from(JSON.stringify(entry))));
+          }
+          await empty(handle);
+        });
+      }),
+
+    readSetAside: (credential) =>
+      run(credential, (path) =>
+        withFile(path, async (handle) => {
+          const slot = await readSlot(handle, SET_ASIDE);
+          return slot.kind === 'intact' ? parseEntry(slot.payload) : null;
+        }),
+      ),
+
+    forgetSetAside: (credential) =>
+      run(credential, async (path) => {
+        await withFile(path, async (handle) => {
+          const { kind } = await readSlot(handle, SET_ASIDE);
+          if (kind !== 'blank') await writeSlot(handle, SET_ASIDE, Buffer.alloc(SLOT_BYTES));
         });
       }),
   };
+}
+
+async function empty(handle: FileHandle): Promise<void> {
+  const written = await append(handle, Buffer.alloc(0));
+  // The emptiness is durable; now the answer's secrets go.
+  await writeSlot(handle, 1 - written, Buffer.alloc(SLOT_BYTES));
 }
 
 /** @returns null when there is no file */
@@ -81,12 +107,13 @@ async function append(handle: FileHandle, payload: Buffer): Promise<0 | 1> {
 }
 
 async function readSlots(handle: FileHandle): Promise<readonly [Slot, Slot]> {
-  const read = async (index: number): Promise<Slot> => {
-    const bytes = Buffer.alloc(SLOT_BYTES);
-    const { bytesRead } = await handle.read(bytes, 0, SLOT_BYTES, index * SLOT_BYTES);
-    return decodeSlot(bytes.subarray(0, bytesRead));
-  };
-  return [await read(0), await read(1)];
+  return [await readSlot(handle, 0), await readSlot(handle, 1)];
+}
+
+async function readSlot(handle: FileHandle, index: number): Promise<Slot> {
+  const bytes = Buffer.alloc(SLOT_BYTES);
+  const { bytesRead } = await handle.read(bytes, 0, SLOT_BYTES, index * SLOT_BYTES);
+  return decodeSlot(bytes.subarray(0, bytesRead));
 }
 
 async function writeSlot(handle: FileHandle, index: number, bytes: Buffer): Promise<void> {
@@ -149,4 +176,5 @@ function createTurns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
 
 // Two that alternate, and a third that holds an answer which the store refused.
 const SLOTS = 3;
+const SET_ASIDE = 2;
 const FILE_BYTES = SLOTS * SLOT_BYTES;

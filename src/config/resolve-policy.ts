@@ -26,6 +26,7 @@ export function resolvePolicy(inputs: PolicyInputs): Policy {
     method: methodOf(refresh),
     resultInStore: refresh?.kind === 'command' && refresh.result === 'store',
     mintsWithoutGrant: mintsWithoutGrant(refresh, format),
+    takesTokens: refresh?.kind === 'oauth' || (refresh?.kind === 'command' && refresh.input === 'token'),
     rotates: own.rotates ?? storeDefaults(format).rotates,
     optional: own.optional ?? false,
     refreshMarginMs: limit('refreshMarginMinutes'),

@@ -3,7 +3,7 @@
  *
  * Rule: the store wins over memory, but a refresh token whose successor is recorded here, or another account's, is not a rotation.
  */
-import { beginEpisode, endEpisode } from './episode.ts';
+import { endEpisode } from './episode.ts';
 import { answered, refreshEnded } from './rejection.ts';
 import {
   expiresAtOf,
@@ -16,7 +16,8 @@ import {
   refreshes,
   retryPhase,
 } from './schedule.ts';
-import type { CredentialState, Phase, ReauthorizationReason } from './state.ts';
+import { askPerson, isToTry, latchIn } from './set-aside.ts';
+import type { CredentialState, Latched, Phase, ReauthorizationReason } from './state.ts';
 import type { Fingerprint, Grant, Now, Token } from './token.ts';
 import { REJECTED, withRefreshTokenEnd } from './warnings.ts';
 
@@ -90,47 +91,50 @@ export function breakDown(
   why: { readonly reason: ReauthorizationReason; readonly code: string; readonly detail: string },
   now: Now,
 ): CredentialState {
-  const { phase } = state;
-  const isSame = phase.kind === 'reauthorization_required' && phase.reason === why.reason && phase.code === why.code;
-  if (isSame) return state;
+  const before = latchIn(state.phase);
+  if (before?.reason === why.reason && before.code === why.code) return stillIn(before, state, now);
+  const latch: Latched = {
+    kind: 'reauthorization_required',
+    reason: why.reason,
+    code: why.code,
+    since: now.wallMs,
+    latchedTo: before?.latchedTo ?? null,
+    probeDue: null,
+    local: false,
+  };
   const broken: CredentialState = {
     ...refreshEnded(state),
     wanted: null,
-    phase: {
-      kind: 'reauthorization_required',
-      reason: why.reason,
-      code: why.code,
-      since: now.wallMs,
-      latchedTo: phase.kind === 'reauthorization_required' ? phase.latchedTo : null,
-      probeDue: null,
-      local: false,
-    },
     lastFailure: { class: 'terminal', code: why.code, at: now.wallMs, detail: why.detail },
   };
-  return beginEpisode(broken, why.code, now);
+  return askPerson(broken, latch, now);
+}
+
+/** Nothing has changed; but after a restart an answer that was set aside may be at hand, which nobody has tried. */
+function stillIn(latch: Latched, state: CredentialState, now: Now): CredentialState {
+  const { kind } = state.phase;
+  const isTrying = kind === 'backing_off' || kind === 'recovering';
+  const isSettled = kind === latch.kind && !isToTry(state, latch);
+  return isTrying || isSettled ? state : askPerson(state, latch, now);
 }
 
 /** Terminal is latched to what was refused: the same content coming back is no reason to try again. */
 function isLatchedTo(state: CredentialState, grant: Grant): boolean {
-  const { phase } = state;
-  if (phase.kind !== 'reauthorization_required' || phase.latchedTo === null) return false;
+  const latchedTo = latchIn(state.phase)?.latchedTo ?? null;
   const isKnownToken = grant.token === null || grant.token.fingerprint === state.generationOf;
-  return phase.latchedTo === grant.fingerprint && isKnownToken;
+  return latchedTo === grant.fingerprint && isKnownToken;
 }
 
 /** Still refused. Its access token is served for as long as it lasts, also after a restart. A local obstacle is looked for again: nothing is sent for that. */
 function latchedAgain(state: CredentialState, grant: Grant, now: Now): CredentialState {
-  const { phase } = state;
-  if (phase.kind !== 'reauthorization_required') return state;
-  const wasSpoiled = phase.reason === 'store_blanked' || phase.reason === 'state_broken';
+  const latch = latchIn(state.phase);
+  if (latch === null) return state;
   const held = state.held ?? (grant.token === null ? null : hold(grant.token, state.generation, now));
-  if (phase.local) return { ...state, held, phase: dueNow(now) };
-  return {
-    ...state,
-    held,
-    grant: grant.fingerprint,
-    phase: wasSpoiled ? { ...phase, reason: 'terminal', code: 'refused_before' } : phase,
-  };
+  if (latch.local) return { ...state, held, phase: dueNow(now) };
+  const known = { ...state, held, grant: grant.fingerprint };
+  const wasSpoiled = latch.reason === 'store_blanked' || latch.reason === 'state_broken';
+  if (wasSpoiled) return askPerson(known, { ...latch, reason: 'terminal', code: 'refused_before' }, now);
+  return stillIn(latch, known, now);
 }
 
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */

@@ -11,6 +11,7 @@ import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded }
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshStarted } from './rejection.ts';
 import { after, isFirstGuarded, isInDoubt, refilled } from './schedule.ts';
+import { impasseOf, isOverNothing, outlived, setAside } from './set-aside.ts';
 import type { CredentialState, Doubt, Step } from './state.ts';
 import type { Answer, Grant, Now } from './token.ts';
 import { conclude } from './verdict.ts';
@@ -23,9 +24,11 @@ function currentAttempt(state: CredentialState, attempt: number): Refreshing | n
 export function begin(state: CredentialState, reason: AttemptReason, now: Now): Step {
   const attempt = state.attempt + 1;
   const bucket = refilled(state, now);
-  const isFree = isFirstGuarded(state);
+  const impasse = reason === 'set_aside' ? impasseOf(state.phase) : null;
+  // The doubt is about what the store holds.
+  const isGuarded = impasse === null && isInDoubt(state);
+  const isFree = isGuarded && isFirstGuarded(state);
   const attempts = isFree ? bucket.attempts : Math.max(0, bucket.attempts - 1);
-  const guarded = isInDoubt(state);
   const begun: CredentialState = {
     ...state,
     attempt,
@@ -35,7 +38,8 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
       reason,
       deadline: after(now, state.policy.limits.effectTimeoutMs),
       answer: null,
-      guard: isFree ? 'first' : guarded ? 'later' : 'none',
+      guard: isFree ? 'first' : isGuarded ? 'later' : 'none',
+      ...(impasse === null ? {} : { impasse }),
     },
     lastBegan: now.monotonicMs,
     lastBeganAt: now.wallMs,
@@ -44,7 +48,9 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
     wanted: null,
     rejection: refreshStarted(state.rejection),
   };
-  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected: state.grant, guarded }] };
+  const given = impasse === null ? null : (state.setAside?.answer ?? null);
+  const expected = impasse !== null && isOverNothing(impasse) ? null : state.grant;
+  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected, setAside: given }] };
 }
 
 /** The journal names the attempt: only now may anything be sent. */
@@ -94,7 +100,8 @@ export function persist(state: CredentialState, phase: Refreshing, now: Now): St
 
 function persisted(state: CredentialState, phase: Refreshing, now: Now): Step {
   if (phase.answer === null) return { state, effects: [] };
-  return concludeAttempt(supersede(state, phase.answer.grant.fingerprint), phase, phase.answer, 'empty', now);
+  const stored = outlived(supersede(state, phase.answer.grant.fingerprint));
+  return concludeAttempt(stored, phase, phase.answer, 'empty', now);
 }
 
 export function persistFailed(
@@ -104,7 +111,7 @@ export function persistFailed(
   now: Now,
 ): Step {
   if (phase.answer === null) return { state, effects: [] };
-  if (event.winner !== null) return lostToWinner(state, event.winner, now);
+  if (event.winner !== null) return lostToWinner(state, { answer: phase.answer, winner: event.winner }, now);
   const unpersisted = {
     attempt: state.attempt,
     answer: phase.answer,
@@ -117,10 +124,15 @@ export function persistFailed(
   return concludeAttempt({ ...state, unpersisted }, phase, phase.answer, 'keep', now);
 }
 
-/** The fenced commit met another writer: what the store holds is what counts; our answer stays in the journal. */
-function lostToWinner(state: CredentialState, winner: Grant, now: Now): Step {
-  const closed: CredentialState = { ...refreshEnded(state), phase: dueNow(now) };
-  return { state: adopt(closed, winner, now), effects: [closing(state, 'keep')] };
+/** The fenced commit met another writer: what the store holds is what counts; our answer is set aside. */
+function lostToWinner(
+  state: CredentialState,
+  { answer, winner }: { readonly answer: Answer; readonly winner: Grant },
+  now: Now,
+): Step {
+  const kept = setAside(state, answer, winner);
+  const closed: CredentialState = { ...refreshEnded(kept), phase: dueNow(now) };
+  return { state: adopt(closed, winner, now), effects: [closing(state, kept === state ? 'empty' : 'set_aside')] };
 }
 
 function concludeAttempt(

@@ -16,7 +16,11 @@ export type AttemptReason =
   | 'demand'
   | 'operator'
   | 'missing'
-  | 'probe';
+  | 'probe'
+  /** An answer that the store did not take earlier is tried, before a person is asked. */
+  | 'set_aside'
+  /** An answer from before the start is stored; nothing is sent. */
+  | 'resumed';
 
 /** What one publication target is to hold. */
 export interface Publication {
@@ -58,10 +62,10 @@ export type Effect =
       readonly type: 'begin_attempt';
       readonly attempt: number;
       readonly reason: AttemptReason;
-      /** What the store is expected to hold; null when nothing is known of it. */
+      /** What the store is expected to hold; null when nothing is known of it, or nothing is there. */
       readonly expected: Fingerprint | null;
-      /** It may have been spent already by an attempt without an answer: nothing of that one may live any more. */
-      readonly guarded: boolean;
+      /** Sent in place of what the store holds. */
+      readonly setAside: Answer | null;
     }
   /** Started, not awaited. Answered by refresh_succeeded | refresh_failed | refresh_outcome_unknown. */
   | { readonly type: 'run_refresh'; readonly attempt: number; readonly reason: AttemptReason }
@@ -71,11 +75,12 @@ export type Effect =
       readonly type: 'persist_token';
       readonly attempt: number;
       readonly answer: Answer;
-      /** The commit is refused when the store holds anything else. */
+      /** The commit is refused when the store holds any other grant; one that is gone or blanked is written. */
       readonly expected: Fingerprint | null;
     }
-  /** Unlock; `empty` also empties the journal entry, `keep` leaves it for reconciliation. */
-  | { readonly type: 'close_attempt'; readonly attempt: number; readonly journal: 'empty' | 'keep' }
+  /** Unlock; `empty` also empties the journal entry, `set_aside` keeps its answer apart, `keep` leaves it for reconciliation. */
+  | { readonly type: 'close_attempt'; readonly attempt: number; readonly journal: 'empty' | 'keep' | 'set_aside' }
+  | { readonly type: 'forget_set_aside' }
   /** `stat`, and a read only when something changed. Answered by store_changed | store_unchanged | token_missing | state_broken. */
   | { readonly type: 'reread_store' }
   | {

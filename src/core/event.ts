@@ -12,30 +12,34 @@ export interface JournalFinding {
   readonly attempt: number;
   /** Of what was sent. */
   readonly fingerprint: Fingerprint | null;
+  /** Of what the store held then, where that was not what was sent; null: nothing. */
+  readonly found?: Fingerprint | null;
   readonly beganAt: EpochMs;
   /** From the journal, or from what the script had printed; null: none came. */
   readonly answer: Answer | null;
 }
 
+/** What the journal showed beside the first reading of the store. */
+interface AtStart {
+  /** An attempt that the process before this one left open. */
+  readonly journal?: JournalFinding | null;
+  /** An answer that the store did not take because it had changed. */
+  readonly setAside?: Answer | null;
+}
+
 export type Event =
   | { readonly type: 'tick' }
-  /** The store was read at start; `journal`: with an attempt that the process before this one left open. */
-  | { readonly type: 'token_loaded'; readonly grant: Grant; readonly journal?: JournalFinding | null }
+  /** The store was read at start. */
+  | ({ readonly type: 'token_loaded'; readonly grant: Grant } & AtStart)
   /** There is no file, or no entry in it. `attempt` when found while beginning one. */
-  | {
-      readonly type: 'token_missing';
-      readonly detail: string;
-      readonly attempt: number | null;
-      readonly journal?: JournalFinding | null;
-    }
+  | ({ readonly type: 'token_missing'; readonly detail: string; readonly attempt: number | null } & AtStart)
   /** The store cannot be understood, or was blanked by its own tool. */
-  | {
+  | ({
       readonly type: 'state_broken';
       readonly reason: 'state_broken' | 'store_blanked';
       readonly detail: string;
       readonly attempt: number | null;
-      readonly journal?: JournalFinding | null;
-    }
+    } & AtStart)
   /** The store holds something else than what we last saw; `attempt` when found while beginning one, which it ends. */
   | { readonly type: 'store_changed'; readonly grant: Grant; readonly attempt: number | null }
   /** `reread_store` found nothing new; `obstacle` is the local precondition of a refresh that is not met, if any. */

@@ -12,19 +12,40 @@ import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
 import { after, isExpired, isInDoubt, laterOf, refilled, retryPhase, wallOf } from './schedule.ts';
-import type { CredentialState, Phase, Step } from './state.ts';
+import { askPerson, outlived } from './set-aside.ts';
+import type { CredentialState, Impasse, Latched, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
 
+type CloseAttempt = Extract<Effect, { type: 'close_attempt' }>;
 export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
 
 /** Nothing was sent and nobody is to blame: not counted, tried again at the floor. */
 const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed']);
 
 export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
+  if (phase.impasse !== undefined) return triedInVain(state, { ...phase, impasse: phase.impasse }, failure, now);
   const isDoubtful = failure.doubt && state.policy.rotates && !state.policy.resultInStore;
   const next = failPhase(isDoubtful ? doubted(state, now) : state, failure, now);
   const isOpen = isInDoubt(next) && !isRefused(next);
   return { state: next, effects: phase.stage === 'recording' ? [] : [closing(state, isOpen ? 'keep' : 'empty')] };
+}
+
+/** What was set aside did not help, and was sent or refused: now a person is asked. What was surely not spent is tried again. */
+function triedInVain(
+  state: CredentialState,
+  phase: Refreshing & { readonly impasse: Impasse },
+  failure: Failure,
+  now: Now,
+): Step {
+  const { impasse, stage } = phase;
+  const effects = stage === 'recording' ? [] : [closing(state, 'empty')];
+  const isUnspent = failure.unsent || failure.class === 'rate_limited' || failure.class === 'config';
+  if (isUnspent && failure.class !== 'terminal') {
+    const next = failPhase(state, failure, now);
+    const waits = next.phase.kind === 'backing_off' || next.phase.kind === 'recovering';
+    return { state: waits ? { ...next, phase: { ...next.phase, impasse } } : next, effects };
+  }
+  return { state: askPerson(refreshEnded(outlived(state)), impasse, now), effects };
 }
 
 /** An answer came that leaves nothing to find out. */
@@ -181,7 +202,7 @@ interface Why {
 
 function requireReauthorization(state: CredentialState, why: Why, now: Now): CredentialState {
   const isServerConfig = why.reason === 'config' && why.failure.origin === 'server';
-  const phase: Phase = {
+  const latch: Latched = {
     kind: 'reauthorization_required',
     reason: why.reason,
     code: why.code,
@@ -190,7 +211,7 @@ function requireReauthorization(state: CredentialState, why: Why, now: Now): Cre
     probeDue: isServerConfig ? after(now, state.policy.limits.probeIntervalMs) : null,
     local: why.reason === 'config' && why.failure.origin === 'local',
   };
-  return beginEpisode({ ...state, phase, wanted: null }, why.code, now);
+  return askPerson({ ...state, wanted: null }, latch, now);
 }
 
 export function refunded(state: CredentialState, now: Now): CredentialState {
@@ -201,7 +222,7 @@ export function refunded(state: CredentialState, now: Now): CredentialState {
   return { ...state, bucket: { ...bucket, attempts } };
 }
 
-export const closing = (state: CredentialState, journal: 'empty' | 'keep'): Effect => ({
+export const closing = (state: CredentialState, journal: CloseAttempt['journal']): Effect => ({
   type: 'close_attempt',
   attempt: state.attempt,
   journal,

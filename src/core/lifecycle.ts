@@ -22,8 +22,10 @@ import { unreachable } from './invariants.ts';
 import { applyJump } from './jump.ts';
 import { isHalfLifeLeft, nextAttempt } from './plan.ts';
 import { changePolicy, settlePolicy } from './policy-change.ts';
+import { stored } from './reconcile.ts';
 import { forgetQuiet, holdEndsAt, isDistrusted, report } from './rejection.ts';
 import { after, isExpired, isInDoubt, lifeLeftMs, refreshes } from './schedule.ts';
+import { askPerson, isForgettable, isToStore, isToTry, latchIn } from './set-aside.ts';
 import type { CredentialState, Step } from './state.ts';
 import { storeRead, storeUnchanged } from './store-read.ts';
 import { settleStore, unpersistedAnswered } from './store-write.ts';
@@ -129,9 +131,9 @@ function requested(
 /** What follows from the state alone. Each part is idempotent; together they leave nothing due. */
 function settle(state: CredentialState, now: Now): Step {
   if (state.phase.kind === 'stopped') return only(state);
-  const parts = [settleLost, settleHeld, settlePolicy, settleStore, settleAttempt, settleDeliveries, settleSentinel];
+  const parts = [settleLost, settleHeld, settlePolicy, settleSetAside, settleStore, settleAttempt];
   let settled = only(state);
-  for (const part of [...parts, settleWarnings, settleAlerts, settleStop]) {
+  for (const part of [...parts, settleDeliveries, settleSentinel, settleWarnings, settleAlerts, settleStop]) {
     const next = part(settled.state, now);
     settled = { state: next.state, effects: [...settled.effects, ...next.effects] };
   }
@@ -165,6 +167,20 @@ function settleLost(state: CredentialState, now: Now): Step {
   }
 }
 
+/** What was set aside is forgotten when it is of no use any more, and stored where nothing could be lost by it. */
+function settleSetAside(before: CredentialState, now: Now): Step {
+  const kept = before.setAside;
+  const isOver = kept !== null && isForgettable(before, kept);
+  const state = isOver ? { ...before, setAside: null } : before;
+  const effects: Effect[] = isOver ? [{ type: 'forget_set_aside' }] : [];
+  const { phase } = state;
+  const isWaiting = phase.kind === 'backing_off' || phase.kind === 'recovering';
+  if (!isWaiting || phase.impasse === undefined) return { state, effects };
+  if (!isToTry(state, phase.impasse)) return { state: askPerson(state, phase.impasse, now), effects };
+  const isStored = kept !== null && isToStore(state, phase.impasse, now) && !state.stopping;
+  return isStored ? persist(state, stored(kept.answer, 'set_aside', now), now) : { state, effects };
+}
+
 function settleAttempt(state: CredentialState, now: Now): Step {
   const plan = nextAttempt(state, now);
   return plan !== null && plan.at <= now.monotonicMs && !state.stopping ? begin(state, plan.reason, now) : only(state);
@@ -179,7 +195,8 @@ function settleStop(state: CredentialState): Step {
     phase.kind === 'refreshing'
       ? [{ type: 'close_attempt', attempt: state.attempt, journal: isInDoubt(state) ? 'keep' : 'empty' }]
       : [];
-  const stopped = { kind: 'stopped', ...(phase.kind === 'reauthorization_required' ? { latch: phase } : {}) } as const;
+  const latch = latchIn(phase);
+  const stopped = { kind: 'stopped', ...(latch === null ? {} : { latch }) } as const;
   return { state: { ...state, phase: stopped }, effects };
 }
 

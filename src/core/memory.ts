@@ -5,6 +5,7 @@
  */
 import type { Policy } from './policy.ts';
 import { after, jitter, wallOf } from './schedule.ts';
+import { latchIn } from './set-aside.ts';
 import type {
   AlertRecord,
   CredentialState,
@@ -89,8 +90,8 @@ function doubtOf({ doubt }: CredentialState): Memory['doubt'] {
 }
 
 function latchOf(phase: Phase, now: Now): Memory['latch'] {
-  const latched = phase.kind === 'stopped' ? phase.latch : phase;
-  if (latched?.kind !== 'reauthorization_required') return null;
+  const latched = latchIn(phase);
+  if (latched === null) return null;
   const { reason, code, since, latchedTo, probeDue, local } = latched;
   return {
     reason,
@@ -160,6 +161,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     doubt: before?.doubt ? { ...before.doubt, settlesAt: monotonicMs(now.monotonicMs + policy.settleMs) } : null,
     clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
+    setAside: null,
     rejection: null,
     refreshedFor: null,
     quickRejections: 0,

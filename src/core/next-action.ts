@@ -36,6 +36,8 @@ const WHAT_OF_REASON: Record<AttemptReason, NextAction['what']> = {
   retry: 'retry',
   recovery: 'recovery',
   probe: 'probe',
+  set_aside: 'refresh',
+  resumed: 'refresh',
 };
 
 function running(state: CredentialState, now: Now): NextAction {
@@ -78,6 +80,10 @@ function whyThen(state: CredentialState, plan: AttemptPlan, now: Now): string {
       return 'a reader asked for a longer validity';
     case 'operator':
       return 'an operator asked for it';
+    case 'set_aside':
+      return 'an answer that the store did not take earlier is tried before anybody is asked';
+    case 'resumed':
+      return 'an answer from before the start is stored';
   }
 }
 

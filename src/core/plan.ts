@@ -6,7 +6,7 @@
 import type { AttemptReason } from './effect.ts';
 import { unreachable } from './invariants.ts';
 import { after, gateOpensAt, isExpired, isInDoubt, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
-import type { CredentialState } from './state.ts';
+import type { CredentialState, Phase } from './state.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
 
@@ -22,10 +22,16 @@ export function nextAttempt(state: CredentialState, now: Now): AttemptPlan | nul
   if (state.wanted !== null && state.phase.kind !== 'refreshing') {
     return gated(state, { reason: state.wanted.reason, at: now.monotonicMs }, now);
   }
+  if (isTrying(state)) return gated(state, { reason: 'set_aside', at: state.phase.due }, now);
   if (state.rejection?.refresh === 'owed') return gated(state, rejectionPlan(state, now), now);
   const plan = phasePlan(state, now);
   return plan === null ? null : gated(state, plan, now);
 }
+
+type Trying = CredentialState & { readonly phase: Extract<Phase, { kind: 'backing_off' | 'recovering' }> };
+
+const isTrying = (state: CredentialState): state is Trying =>
+  (state.phase.kind === 'backing_off' || state.phase.kind === 'recovering') && state.phase.impasse !== undefined;
 
 function gated(state: CredentialState, plan: AttemptPlan, now: Now): AttemptPlan {
   const overridesRetryAfter = state.wanted?.overridesRetryAfter === true;

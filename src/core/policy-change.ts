@@ -47,7 +47,7 @@ function replanned(state: CredentialState, now: Now): Phase {
     case 'recovering': {
       if (!refreshes(state.policy)) return planned(state, now);
       const next = retryPhase(state, now);
-      return { ...next, due: monotonicMs(Math.min(phase.due, next.due)) };
+      return { ...phase, ...next, due: monotonicMs(Math.min(phase.due, next.due)) };
     }
     case 'absent':
       // It may have been absent only because nobody was allowed to refresh it.

@@ -87,6 +87,8 @@ export interface Policy {
   readonly resultInStore: boolean;
   /** An attempt makes sense although the store holds nothing (a script that mints tokens on its own). */
   readonly mintsWithoutGrant: boolean;
+  /** The refresh is given what it sends; a script that is not looks into the store itself. */
+  readonly takesTokens: boolean;
   /** Refresh tokens are single use, so an unknown outcome leaves a doubt. */
   readonly rotates: boolean;
   /** Does not count for readiness, and its absence is no episode. */

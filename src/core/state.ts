@@ -17,8 +17,7 @@ export type ReauthorizationReason = 'terminal' | 'config' | 'lost_response' | 's
 export type AttemptStage = 'recording' | 'running' | 'recording_answer' | 'persisting';
 
 export type Phase =
-  /** Nothing loadable, or an expired token that nobody here may refresh; the store check looks again. */
-  | { readonly kind: 'absent'; readonly detail: string }
+  | Absent
   /** Holds a token. The next refresh is due when this much life is left; null: nothing is planned. */
   | { readonly kind: 'fresh'; readonly refreshAtLifeLeftMs: number | null }
   | {
@@ -31,12 +30,23 @@ export type Phase =
       readonly answer: Answer | null;
       /** Whether what is sent may have been spent already, and whether this is the first send since. */
       readonly guard: 'none' | 'first' | 'later';
+      readonly impasse?: Impasse;
     }
-  | { readonly kind: 'backing_off'; readonly due: MonotonicMs }
-  | { readonly kind: 'recovering'; readonly due: MonotonicMs }
+  /** `impasse`: an answer that was set aside is tried first; where this leads if it does not help. */
+  | { readonly kind: 'backing_off'; readonly due: MonotonicMs; readonly impasse?: Impasse }
+  | { readonly kind: 'recovering'; readonly due: MonotonicMs; readonly impasse?: Impasse }
   | Latched
   /** `latch`: what it was stopped in, so that the next start knows of it. */
   | { readonly kind: 'stopped'; readonly latch?: Latched };
+
+/** Nothing loadable, or an expired token that nobody here may refresh; the store check looks again. */
+export interface Absent {
+  readonly kind: 'absent';
+  readonly detail: string;
+}
+
+/** Where nothing that can be done here helps. */
+export type Impasse = Latched | Absent;
 
 /** A person must act; until then nothing is sent. */
 export interface Latched {
@@ -97,6 +107,11 @@ export interface Unpersisted {
   readonly inFlight: boolean;
   /** When to write again, or, in flight, when the result counts as lost. */
   readonly retryDue: MonotonicMs;
+}
+
+/** An answer that the store did not take because somebody else had changed it; the journal keeps it too. */
+export interface SetAside {
+  readonly answer: Answer;
 }
 
 /** Reports of consumers that the current generation was refused. Advice: it never latches. */
@@ -198,6 +213,7 @@ export interface CredentialState {
   /** Whose refusal was not believed because of the clocks: once for each. */
   readonly clockBlamedFor: Fingerprint | null;
   readonly unpersisted: Unpersisted | null;
+  readonly setAside: SetAside | null;
 
   readonly rejection: Rejection | null;
   /** Generation whose rejection already started a refresh. */

@@ -5,13 +5,13 @@
  */
 import { adopt, breakDown, dueNow, planned } from './adoption.ts';
 import type { Effect } from './effect.ts';
-import { beginEpisode } from './episode.ts';
-import type { Event } from './event.ts';
-import { closing } from './failing.ts';
+import type { Event, JournalFinding } from './event.ts';
+import { closing, refunded } from './failing.ts';
 import { unreachable } from './invariants.ts';
-import { noted, reconciled } from './reconcile.ts';
-import { refreshEnded } from './rejection.ts';
+import { noted, reconciled, resumed } from './reconcile.ts';
+import { refreshEnded, refreshPutOff } from './rejection.ts';
 import { after, storeCheckWaitMs } from './schedule.ts';
+import { askPerson } from './set-aside.ts';
 import type { CredentialState, Step } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -20,12 +20,32 @@ type StoreEvent = Extract<Event, { type: 'token_loaded' | 'store_changed' | 'tok
 export function storeRead(before: CredentialState, event: StoreEvent, now: Now): Step {
   const attempt = event.type === 'token_loaded' ? null : event.attempt;
   if (attempt !== null) return foundByAttempt(before, event, now);
-  const state = checked(before, now);
-  if (state.phase.kind === 'refreshing' || isOwnPredecessor(state, event)) return { state, effects: [] };
+  const kept = 'setAside' in event ? (event.setAside ?? null) : null;
+  const state = checked(kept === null ? before : { ...before, setAside: { answer: kept } }, now);
   const journal = 'journal' in event ? (event.journal ?? null) : null;
+  if (isBusy(state, journal) || isBehindOurs(state, event)) return { state, effects: [] };
   if (journal === null) return { state: taken(state, event, now), effects: [] };
-  if (event.type === 'token_loaded') return reconciled(state, event.grant, journal, now);
-  return { state: taken(noted(state, journal, now), event, now), effects: [] };
+  return withJournal(
+    state.phase.kind === 'refreshing' ? refunded(refreshPutOff(state), now) : state,
+    event,
+    journal,
+    now,
+  );
+}
+
+/** What an earlier process left goes first: an attempt that waits for that has not sent anything. */
+const isBusy = ({ phase }: CredentialState, journal: JournalFinding | null): boolean =>
+  phase.kind === 'refreshing' && !(journal !== null && phase.stage === 'recording');
+
+function withJournal(state: CredentialState, event: StoreEvent, journal: JournalFinding, now: Now): Step {
+  if (event.type === 'token_loaded' || event.type === 'store_changed') {
+    return reconciled(state, event.grant, journal, now);
+  }
+  const known = noted(state, journal, now);
+  // Over nothing the answer is stored; what cannot be understood is left to a person.
+  const isEmpty = event.type === 'token_missing' || event.reason === 'store_blanked';
+  const step = isEmpty ? resumed(known, journal, now) : null;
+  return step ?? { state: taken(known, event, now), effects: [] };
 }
 
 /** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster. */
@@ -54,9 +74,11 @@ function taken(state: CredentialState, event: StoreEvent, now: Now): CredentialS
   }
 }
 
-/** A store that did not take our answer still holds what that answer replaced; it must not come back from there. */
-function isOwnPredecessor({ unpersisted }: CredentialState, event: StoreEvent): boolean {
-  return unpersisted !== null && 'grant' in event && event.grant.fingerprint === unpersisted.expected;
+/** A store that did not take our answer yet holds what that answer replaces, or nothing: it must not come back from there. */
+function isBehindOurs({ unpersisted }: CredentialState, event: StoreEvent): boolean {
+  if (unpersisted === null) return false;
+  if ('grant' in event) return event.grant.fingerprint === unpersisted.expected;
+  return event.type === 'token_missing' || event.reason === 'store_blanked';
 }
 
 function missing(before: CredentialState, detail: string, now: Now): CredentialState {
@@ -64,8 +86,7 @@ function missing(before: CredentialState, detail: string, now: Now): CredentialS
   if (state.policy.mintsWithoutGrant && state.held === null) {
     return state.phase.kind === 'absent' ? { ...state, phase: planned(state, now) } : state;
   }
-  const absent: CredentialState = { ...state, grant: null, wanted: null, phase: { kind: 'absent', detail } };
-  return state.policy.optional ? absent : beginEpisode(absent, 'token_missing', now);
+  return askPerson({ ...state, grant: null, wanted: null }, { kind: 'absent', detail }, now);
 }
 
 /** Only a look that was due starts the interval anew: after the first reading, thousands of stores stay spread over it. */

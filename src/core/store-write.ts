@@ -7,6 +7,7 @@ import { adopt, supersede } from './adoption.ts';
 import type { Effect } from './effect.ts';
 import type { Event } from './event.ts';
 import { after } from './schedule.ts';
+import { outlived, setAside } from './set-aside.ts';
 import type { CredentialState, Step } from './state.ts';
 import { FAILURES_MAX, retryDelayMs } from './targets.ts';
 import type { Now } from './token.ts';
@@ -42,15 +43,17 @@ export function unpersistedAnswered(
   if (unpersisted === null) return { state, effects: [] };
   if (event.type === 'persist_succeeded') {
     return {
-      state: { ...supersede(state, event.fingerprint), unpersisted: null },
+      state: { ...outlived(supersede(state, event.fingerprint)), unpersisted: null },
       effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'empty' }],
     };
   }
   if (event.winner !== null) {
     const cleared = { ...state, unpersisted: null };
+    const kept = setAside(cleared, unpersisted.answer, event.winner);
+    const journal = kept === cleared ? 'empty' : 'set_aside';
     return {
-      state: adopt(cleared, event.winner, now),
-      effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'keep' }],
+      state: adopt(kept, event.winner, now),
+      effects: [{ type: 'close_attempt', attempt: event.attempt, journal }],
     };
   }
   const failures = Math.min(FAILURES_MAX, unpersisted.failures + 1);

@@ -6,8 +6,9 @@
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
-import type { Fingerprint, Fingerprinter, TokenSet } from '../core/token.ts';
-import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
+import type { Answer, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
+import { readTokenResponse } from '../core/token-response.ts';
+import { findingOf, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
 import { unsent } from './failures.ts';
 import type { Leave } from './line.ts';
 import type { ClockPort, JournalEntry, Release, StoreReading } from './ports.ts';
@@ -20,6 +21,9 @@ export interface OpenAttempt {
   readonly leaveLine: Leave;
   unlock: Release | null;
   entry: JournalEntry | null;
+  /** What the store held when it began; null: nothing. */
+  found: Grant | null;
+  /** What is sent. */
   tokens: TokenSet | null;
   closed: boolean;
   /** Settles when the last journal write of this attempt has; they follow each other. */
@@ -40,7 +44,7 @@ export interface StepTools {
 /** Looks for local obstacles, locks, re-reads, and writes the journal. What it takes is left in `open`. */
 export async function prepareAttempt(
   open: OpenAttempt,
-  expected: Fingerprint | null,
+  { expected, setAside }: Pick<Extract<Effect, { type: 'begin_attempt' }>, 'expected' | 'setAside'>,
   tools: StepTools & { readonly write: (open: OpenAttempt, entry: JournalEntry) => Promise<void> },
 ): Promise<Event> {
   const { credential, attempt } = open;
@@ -59,13 +63,15 @@ export async function prepareAttempt(
   const finding = findingOf(await store.read(), tools.fingerprint);
   if (finding.kind === 'grant') {
     if (finding.grant.fingerprint !== expected) return { type: 'store_changed', grant: finding.grant, attempt };
+    open.found = finding.grant;
     open.tokens = finding.tokens;
-  } else if (!credential.policy.mintsWithoutGrant) return lossOf(finding, attempt);
+  } else if (!mayBeginOver(finding, { expected, setAside }, credential)) return lossOf(finding, attempt);
+  if (setAside !== null) open.tokens = tokensOf(setAside, { credential, clock: tools.clock });
 
   if (open.closed) return failedWith(attempt, unsent('store_busy', 'the attempt was given up meanwhile'));
   open.entry = {
     attempt,
-    fingerprint: expected,
+    ...(setAside === null ? { fingerprint: expected } : { fingerprint: setAside.grant.fingerprint, found: expected }),
     account: open.tokens?.account ?? null,
     runId: tools.createRunId(),
     process: null,
@@ -77,7 +83,32 @@ export async function prepareAttempt(
   return { type: 'attempt_recorded', attempt };
 }
 
-/** Writes the answer into the store, unless that holds anything but what the attempt started from. */
+/** A store without a grant: some scripts need none, and an answer that was set aside is sent in its stead. */
+function mayBeginOver(
+  finding: Exclude<StoreFinding, { kind: 'grant' }>,
+  { expected, setAside }: Pick<Extract<Effect, { type: 'begin_attempt' }>, 'expected' | 'setAside'>,
+  { policy }: ManagedCredential,
+): boolean {
+  return setAside === null ? policy.mintsWithoutGrant : expected === null && isEmpty(finding);
+}
+
+/** Gone, or blanked by its tool; what cannot be understood may hold anything. */
+const isEmpty = (finding: StoreFinding): boolean =>
+  finding.kind === 'missing' || (finding.kind === 'broken' && finding.reason === 'store_blanked');
+
+/** An answer without a refresh token goes with the one in the store. */
+const isWhole = ({ grant, response }: Answer): boolean =>
+  !grant.hasRefreshToken || response?.refresh_token !== undefined;
+
+function tokensOf(
+  { response }: Answer,
+  { credential, clock }: { readonly credential: ManagedCredential; readonly clock: ClockPort },
+): TokenSet | null {
+  const read = readTokenResponse(response, { receivedAt: clock.now().wallMs, ...credential.reading });
+  return read.ok ? read.tokens : null;
+}
+
+/** Writes the answer into the store, unless that holds any other grant than what the attempt started from. */
 export async function commitAnswer(
   credential: ManagedCredential,
   { attempt, answer, expected }: Extract<Effect, { type: 'persist_token' }>,
@@ -86,17 +117,24 @@ export async function commitAnswer(
   const { store } = credential.parts;
   const ours = answer.grant.fingerprint;
   if (answer.response === null) return { type: 'persist_succeeded', attempt, fingerprint: ours };
-  const fingerprintOf = (found: StoreReading): Fingerprint | null => {
+  const isExpected = (found: StoreReading) => {
     const finding = findingOf(found, tools.fingerprint);
-    return finding.kind === 'grant' ? finding.grant.fingerprint : null;
+    // Over nothing it is written, if it is whole: a tool blanks its store when we were faster with its refresh token.
+    if (finding.kind !== 'grant') return expected === null || (isEmpty(finding) && isWhole(answer));
+    // Our own answer counts as expected: a write that was given up as hung may have gone through after all.
+    return [expected, ours].includes(finding.grant.fingerprint);
   };
-  // Our own answer counts as expected: a write that was given up as hung may have gone through after all.
-  const isExpected = (found: StoreReading) => [expected, ours].includes(fingerprintOf(found));
   const unlock = tools.isLocked ? null : await store.lock(tools.lockLimitMs, 'write');
   try {
     const { committed, found } = await store.write(answer.response, isExpected);
-    if (committed) return { type: 'persist_succeeded', attempt, fingerprint: fingerprintOf(found) ?? ours };
     const finding = findingOf(found, tools.fingerprint);
+    if (committed) {
+      return {
+        type: 'persist_succeeded',
+        attempt,
+        fingerprint: finding.kind === 'grant' ? finding.grant.fingerprint : ours,
+      };
+    }
     return finding.kind === 'grant'
       ? { type: 'persist_failed', attempt, code: 'store_changed', winner: finding.grant }
       : { type: 'persist_failed', attempt, code: lossOf(finding, null).type, winner: null };

@@ -70,13 +70,14 @@ export class Attempts {
       leaveLine: place.leave,
       unlock: null,
       entry: null,
+      found: null,
       tokens: null,
       closed: false,
       journal: Promise.resolve(),
     };
     this.#open.set(name, open);
     const event = (await place.turn)
-      ? await this.#answer(open, prepareAttempt(open, effect.expected, this.#tools))
+      ? await this.#answer(open, prepareAttempt(open, effect, this.#tools))
       : failedWith(attempt, unsent('store_busy', 'the attempt was given up while it waited in line'));
     if (event.type !== 'attempt_recorded') await this.release(name, open);
     this.#options.report(name, event);
@@ -93,7 +94,8 @@ export class Attempts {
     const { runId } = open.entry;
     const onStarted = (process: JournalEntry['process']) => this.#noteProcess(open, process);
     try {
-      const run = { credential: open.credential, attempt, reason, runId, tokens: open.tokens, onStarted };
+      const { credential, found, tokens } = open;
+      const run = { credential, attempt, reason, runId, found, tokens, onStarted };
       this.#options.report(name, await runRefresh(run, this.#options));
     } catch (error) {
       // Whatever the bug is: something may have been sent, and may still run. The core has it ended.
@@ -143,12 +145,23 @@ export class Attempts {
 
   async close(name: string, { attempt, journal }: EffectOf<'close_attempt'>): Promise<void> {
     const open = this.#current(name, attempt);
-    if (journal === 'empty') {
-      const work = (open?.journal ?? Promise.resolve()).then(() => this.#options.journal.empty(name));
+    if (journal !== 'keep') {
+      const { journal: port, log } = this.#options;
+      const work = (open?.journal ?? Promise.resolve()).then(() =>
+        journal === 'empty' ? port.empty(name) : port.setAside(name),
+      );
       const code = await this.#codeOf({ credential: { name } }, work, 'close_attempt');
-      if (code !== null) this.#options.log.write('warn', 'journal_not_emptied', { credential: name, attempt, code });
+      if (code !== null) log.write('warn', 'journal_not_emptied', { credential: name, attempt, code });
+      else if (journal === 'set_aside') log.write('warn', 'answer_set_aside', { credential: name, attempt });
     }
     if (open !== null) await this.release(name, open);
+  }
+
+  /** Unanswered: what should stay is remembered by its fingerprint, and asked to be forgotten again at the next start. */
+  async forgetSetAside(name: string): Promise<void> {
+    const work = this.#options.journal.forgetSetAside(name);
+    const code = await this.#codeOf({ credential: { name } }, work, 'forget_set_aside');
+    if (code !== null) this.#options.log.write('warn', 'journal_not_emptied', { credential: name, code });
   }
 
   /** Ends the run under way, whichever it is. */

@@ -117,6 +117,8 @@ class EffectPerformer implements Performer {
         return this.#attempts.persist(credential, effect);
       case 'close_attempt':
         return this.#attempts.close(credential, effect);
+      case 'forget_set_aside':
+        return this.#attempts.forgetSetAside(credential);
       case 'reread_store':
         return this.#start(credential, effect, this.#checkStore(credential));
       case 'publish_token':

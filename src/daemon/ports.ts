@@ -147,6 +147,8 @@ export interface JournalEntry {
   readonly attempt: number;
   /** What was about to be sent. */
   readonly fingerprint: Fingerprint | null;
+  /** What the store held, where that was not what was sent; null: nothing. */
+  readonly found?: Fingerprint | null;
   readonly account: string | null;
   readonly runId: string;
   readonly process: RunningProcess | null;
@@ -157,13 +159,18 @@ export interface JournalEntry {
   readonly response: TokenResponse | null;
 }
 
-/** Durable record of the attempt in flight: two checksummed, pre-allocated slots per credential. */
+/** Durable record of the attempt in flight: two checksummed, pre-allocated slots per credential, and one for an answer set aside. */
 export interface JournalPort {
   /** The newest intact entry, or null when the journal is empty or new. */
   read(credential: string): Promise<JournalEntry | null>;
   /** Durable when it resolves. @throws PortError `journal_failed` */
   write(credential: string, entry: JournalEntry): Promise<void>;
   empty(credential: string): Promise<void>;
+  /** Keeps the answer of the open entry apart, in place of an earlier one, and then empties the entry. */
+  setAside(credential: string): Promise<void>;
+  /** The entry whose answer was set aside, or null. */
+  readSetAside(credential: string): Promise<JournalEntry | null>;
+  forgetSetAside(credential: string): Promise<void>;
 }
 
 /** A refresh that a process before this one started and did not see end. */

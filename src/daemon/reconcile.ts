@@ -44,8 +44,8 @@ export function createReconciler(tools: ReconcileTools): Reconciler {
     async firstEvent(credential) {
       const reconciling = reconcile(credential, tools);
       open.set(credential.name, reconciling);
-      const journal = await reconciling;
-      const event = withJournal(await firstReading(credential, tools), journal);
+      const [journal, setAside] = [await reconciling, await readSetAside(credential, tools)];
+      const event = withJournal(await firstReading(credential, tools), { journal, setAside });
       open.delete(credential.name);
       return event;
     },
@@ -65,21 +65,43 @@ export async function reconcile(credential: ManagedCredential, tools: ReconcileT
     const response = entry.response ?? (await responseOfRun(credential, entry, tools));
     // In the journal before anything else: what it was found in will be swept.
     if (entry.response === null && response !== null) await tools.journal.write(name, { ...entry, response });
-    const { attempt, fingerprint } = entry;
+    const { attempt, fingerprint, found } = entry;
     const answer = response === null ? null : await answerOf(credential, entry, response, tools);
     tools.log.write('warn', 'attempt_left_open', { credential: name, attempt, answered: answer !== null });
-    return { attempt, fingerprint, beganAt: epochMs(entry.beganAt), answer };
+    const beganAt = epochMs(entry.beganAt);
+    return { attempt, fingerprint, ...(found === undefined ? {} : { found }), beganAt, answer };
   } catch (error) {
-    const about = error instanceof PortError ? { code: error.code, remedy: error.remedy } : describeBug(error);
-    tools.log.write('error', 'journal_unreadable', { credential: name, ...about });
+    logUnreadable(name, error, tools);
     return null;
   }
 }
 
+/** The answer that the store refused because it had changed, if one was set aside; never rejects. */
+async function readSetAside(credential: ManagedCredential, tools: ReconcileTools): Promise<Answer | null> {
+  try {
+    const entry = await tools.journal.readSetAside(credential.name);
+    return entry === null || entry.response === null ? null : await answerOf(credential, entry, entry.response, tools);
+  } catch (error) {
+    logUnreadable(credential.name, error, tools);
+    return null;
+  }
+}
+
+function logUnreadable(credential: string, error: unknown, { log }: ReconcileTools): void {
+  const about = error instanceof PortError ? { code: error.code, remedy: error.remedy } : describeBug(error);
+  log.write('error', 'journal_unreadable', { credential, ...about });
+}
+
+interface Findings {
+  readonly journal: JournalFinding | null;
+  readonly setAside: Answer | null;
+}
+
 /** The first event of a credential, with what its journal showed. */
-export function withJournal(event: Event, journal: JournalFinding | null): Event {
+export function withJournal(event: Event, { journal, setAside }: Findings): Event {
   const isReading = event.type === 'token_loaded' || event.type === 'token_missing' || event.type === 'state_broken';
-  return isReading && journal !== null ? { ...event, journal } : event;
+  if (!isReading) return event;
+  return { ...event, ...(journal === null ? {} : { journal }), ...(setAside === null ? {} : { setAside }) };
 }
 
 /** Waits for the script while it has time left, ends it after that, and takes what it printed. */

@@ -20,6 +20,8 @@ export interface Run {
   readonly reason: AttemptReason;
   readonly runId: string;
   /** What the store held when the attempt began; null: nothing. */
+  readonly found: Grant | null;
+  /** What is sent: the same, or an answer that the store had refused. */
   readonly tokens: TokenSet | null;
   readonly onStarted: (process: RunningProcess) => void;
 }
@@ -93,8 +95,7 @@ type StoreAfterRun =
   | { readonly kind: 'lost'; readonly code: string; readonly detail: string };
 
 /** The tool may still be writing when its command returns: the store is watched for a moment. */
-async function movedStore({ credential, tokens }: Run, tools: RunTools): Promise<StoreAfterRun> {
-  const before = tokens === null ? null : grantOf(tokens, tools.fingerprint);
+async function movedStore({ credential, found: before }: Run, tools: RunTools): Promise<StoreAfterRun> {
   for (let waitedMs = 0; ; waitedMs += STORE_POLL_MS) {
     const finding = findingOf(await credential.parts.store.read(), tools.fingerprint);
     const isOver = waitedMs >= STORE_POLL_MS_MAX;

@@ -99,6 +99,47 @@ test('a shorter entry leaves nothing of the longer one in its slot', async () =>
   expect(readFileSync(file, 'latin1')).not.toContain(SECRET.slice(0, 8));
 });
 
+describe('F72: an answer that is set aside', () => {
+  test('is kept over attempts and restarts until it is forgotten, and then no byte of it is left', async () => {
+    await journal.write('mail', answered(1));
+    await journal.setAside('mail');
+    expect(await journal.read('mail')).toBeNull();
+    for (const attempt of [2, 3, 4]) await journal.write('mail', entry(attempt));
+    await journal.empty('mail');
+    expect(await createAttemptJournal(directory).readSetAside('mail')).toEqual(answered(1));
+    await journal.forgetSetAside('mail');
+    expect(await journal.readSetAside('mail')).toBeNull();
+    expect(readFileSync(file, 'latin1')).not.toContain(SECRET.slice(0, 8));
+    expect(statSync(file).size).toBe(3 * SLOT_BYTES);
+  });
+
+  test('gives way to a later one, and stays when there is no answer to set aside', async () => {
+    await journal.write('mail', answered(1));
+    await journal.setAside('mail');
+    await journal.write('mail', entry(2));
+    await journal.setAside('mail');
+    expect(await journal.read('mail')).toBeNull();
+    expect(await journal.readSetAside('mail')).toEqual(answered(1));
+    await journal.write('mail', answered(3));
+    await journal.setAside('mail');
+    expect(await journal.readSetAside('mail')).toEqual(answered(3));
+  });
+
+  test('is nothing where there is no journal, and where a crash tore it; its entry is then still open', async () => {
+    await journal.setAside('mail');
+    await journal.forgetSetAside('mail');
+    expect(await journal.readSetAside('mail')).toBeNull();
+    expect(readdirSync(directory)).toEqual([]);
+    await journal.write('mail', answered(1));
+    const before = readFileSync(file);
+    await journal.setAside('mail');
+    readFileSync(file).copy(before, 2 * SLOT_BYTES, 2 * SLOT_BYTES, 2 * SLOT_BYTES + 100);
+    writeFileSync(file, before);
+    expect(await journal.readSetAside('mail')).toBeNull();
+    expect(await journal.read('mail')).toEqual(answered(1));
+  });
+});
+
 test('calls at once are taken in turn: the last one wins', async () => {
   const attempts = Array.from({ length: 10 }, (_, index) => index + 1);
   await Promise.all(attempts.map((attempt) => journal.write('mail', entry(attempt))));

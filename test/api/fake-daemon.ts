@@ -20,6 +20,7 @@ const POLICY: Policy = {
   method: 'script',
   resultInStore: false,
   mintsWithoutGrant: false,
+  takesTokens: true,
   rotates: true,
   optional: false,
   refreshMarginMs: 30 * MINUTE_MS,

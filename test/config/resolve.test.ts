@@ -10,6 +10,7 @@ describe('the policy of a credential', () => {
       method: 'script',
       resultInStore: false,
       mintsWithoutGrant: false,
+      takesTokens: true,
       rotates: true,
       optional: false,
       refreshMarginMs: 30 * 60_000,

@@ -36,6 +36,7 @@ export const POLICY: Policy = {
   method: 'script',
   resultInStore: false,
   mintsWithoutGrant: false,
+  takesTokens: true,
   rotates: true,
   optional: false,
   refreshMarginMs: 30 * MINUTE,

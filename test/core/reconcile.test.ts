@@ -94,7 +94,7 @@ describe('an attempt that the journal shows open at start', () => {
     expect(life.state).toMatchObject({ phase: { kind: 'backing_off' }, doubt: { fingerprint: 'r1', sends: 0 } });
     expect(typesOf(life)).not.toContain('begin_attempt');
     life.pass(POLICY.settleMs);
-    expect(life.effects).toContainEqual(expect.objectContaining({ type: 'begin_attempt', attempt: 2, guarded: true }));
+    expect(life.effects).toContainEqual(expect.objectContaining({ type: 'begin_attempt', attempt: 2, expected: 'r1' }));
     expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, doubt: null });
   });
 
@@ -134,7 +134,7 @@ describe('an attempt that the journal shows open at start', () => {
     life.dispatch(moved(grant(1)));
     expect(life.state).toMatchObject({ doubt: { fingerprint: 'r1' } });
     life.pass(HOUR);
-    expect(life.effects).toContainEqual(expect.objectContaining({ type: 'begin_attempt', guarded: true }));
+    expect(life.effects).toContainEqual(expect.objectContaining({ type: 'begin_attempt', expected: 'r1' }));
   });
 
   it('a tool that writes its store leaves no doubt: it is run again after the flat interval', () => {

@@ -185,7 +185,7 @@ describe('F16: an answer that the store does not take', () => {
     life.dispatch({ type: 'refresh_requested', cause: 'operator', force: true });
     expect(life.state).toMatchObject({ grant: 'r5', unpersisted: null, held: { token: { fingerprint: 'a5' } } });
     expect(life.effects.filter(({ type }) => type === 'close_attempt')).toEqual([
-      { type: 'close_attempt', attempt: 1, journal: 'keep' },
+      { type: 'close_attempt', attempt: 1, journal: 'set_aside' },
     ]);
   });
 });

@@ -112,6 +112,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   method: 'script',
   resultInStore: false,
   mintsWithoutGrant: false,
+  takesTokens: true,
   rotates: true,
   optional: false,
   refreshMarginMs: 600_000,
@@ -249,6 +250,7 @@ export function fakeRefresh(answer: FakeRefresh['answer']): FakeRefresh {
 
 export interface FakeJournal extends JournalPort {
   readonly entries: Map<string, JournalEntry>;
+  readonly setAsides: Map<string, JournalEntry>;
   readonly history: string[];
   trouble: Error | null;
 }
@@ -256,6 +258,7 @@ export interface FakeJournal extends JournalPort {
 export function fakeJournal(): FakeJournal {
   const journal: FakeJournal = {
     entries: new Map(),
+    setAsides: new Map(),
     history: [],
     trouble: null,
     read: async (credential) => journal.entries.get(credential) ?? null,
@@ -267,6 +270,17 @@ export function fakeJournal(): FakeJournal {
     async empty(credential) {
       journal.entries.delete(credential);
       journal.history.push('emptied');
+    },
+    async setAside(credential) {
+      const entry = journal.entries.get(credential);
+      if (entry !== undefined && entry.response !== null) journal.setAsides.set(credential, entry);
+      journal.entries.delete(credential);
+      journal.history.push('set aside');
+    },
+    readSetAside: async (credential) => journal.setAsides.get(credential) ?? null,
+    async forgetSetAside(credential) {
+      journal.setAsides.delete(credential);
+      journal.history.push('forgot');
     },
   };
   return journal;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/adapters/system-clock.ts';
 import type { Fingerprint } from '../../src/core/token.ts';
+import { grantOf } from '../../src/core/token-response.ts';
 import { buildCredential, createSite } from '../../src/daemon/parts.ts';
 import { runRefresh } from '../../src/daemon/run-refresh.ts';
 import { authorizationServer } from '../adapters/refresh/oauth-arrange.ts';
@@ -40,6 +41,7 @@ async function built(oauth: object, rest: object = {}) {
       attempt: 1,
       reason: 'due',
       runId: 'r',
+      found: tokens === null ? null : grantOf(tokens, fingerprint),
       tokens,
       onStarted: () => undefined,
     } as const;

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
-import type { Answer } from '../../src/core/token.ts';
+import type { Answer, Grant, TokenSet } from '../../src/core/token.ts';
 import { epochMs, type Fingerprint } from '../../src/core/token.ts';
+import { grantOf as nameGrant } from '../../src/core/token-response.ts';
 import { createLine } from '../../src/daemon/line.ts';
 import { Attempts } from '../../src/daemon/perform-attempt.ts';
 import { PortError, type RefreshOutcome } from '../../src/daemon/ports.ts';
@@ -22,6 +23,11 @@ import {
 } from './fakes.ts';
 
 const EXPECTED = fingerprint('refresh-1');
+const grantOf = (set: TokenSet): Grant => {
+  const grant = nameGrant(set, fingerprint);
+  if (grant === null) throw new Error('expected tokens');
+  return grant;
+};
 const OBTAINED_AT = '2026-11-01T00:00:00.000Z';
 const NEXT = { access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 3_600, obtained_at: OBTAINED_AT };
 
@@ -49,7 +55,7 @@ function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof m
     stepLimitMs: 100,
   });
   const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false });
+    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, setAside: null });
   const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
   return { attempts, begin, run, store, refresh, journal, log, events, clock };
 }
@@ -214,6 +220,72 @@ test('the next attempt takes over what a former one left open', async () => {
     { type: 'attempt_recorded', attempt: 2 },
   ]);
   expect(store.locks).toBe(2);
+});
+
+describe('F72: an answer that was set aside', () => {
+  const KEPT: Answer = {
+    grant: { ...grantOf(tokens({ refreshToken: 'refresh-5' })), token: null },
+    response: { access_token: 'access-5', refresh_token: 'refresh-5', expires_in: 3_600 },
+  };
+  const beginWith = ({ attempts }: ReturnType<typeof build>, expected: Fingerprint | null) =>
+    attempts.begin('a', { type: 'begin_attempt', attempt: 1, reason: 'set_aside', expected, setAside: KEPT });
+
+  test('is sent in place of what the store holds, and the journal names both', async () => {
+    const built = build();
+    await beginWith(built, EXPECTED);
+    await built.run();
+    expect(built.refresh.requests).toMatchObject([{ tokens: { refreshToken: 'refresh-5' } }]);
+    expect(built.journal.entries.get('a')).toMatchObject({ fingerprint: fingerprint('refresh-5'), found: EXPECTED });
+    expect(built.events.at(-1)).toMatchObject({ type: 'refresh_succeeded' });
+  });
+
+  test('is sent over a blanked store, but not over one that came back, nor over one that cannot be understood', async () => {
+    const blanked = build();
+    blanked.store.reading = { kind: 'blanked', detail: 'emptied' };
+    await beginWith(blanked, null);
+    const back = build();
+    await beginWith(back, null);
+    const broken = build();
+    broken.store.reading = { kind: 'broken', detail: 'half' };
+    await beginWith(broken, null);
+    const types = [blanked, back, broken].map(({ events }) => events.map(({ type }) => type));
+    expect(types).toEqual([['attempt_recorded'], ['store_changed'], ['state_broken']]);
+  });
+
+  test('a refusal of it is a verdict: the store did not move by holding something else all along', async () => {
+    const built = build({ outcome: REFUSED });
+    await beginWith(built, EXPECTED);
+    await built.run();
+    expect(built.events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
+  });
+
+  test('is moved aside in the journal when its attempt is closed', async () => {
+    const built = build();
+    const answer = await answerOf(built);
+    await built.attempts.record('a', { type: 'record_answer', attempt: 1, answer });
+    await built.attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'set_aside' });
+    expect(built.journal.entries.size).toBe(0);
+    expect(built.journal.setAsides.get('a')?.response).toEqual(answer.response);
+    await built.attempts.forgetSetAside('a');
+    expect(built.journal.setAsides.size).toBe(0);
+  });
+});
+
+test('an answer is written over a store that was blanked or is gone meanwhile, unless it needs what stood there', async () => {
+  for (const reading of [
+    { kind: 'blanked', detail: 'emptied' },
+    { kind: 'missing', detail: 'gone' },
+  ] as const) {
+    const built = build();
+    const answer = await answerOf(built);
+    built.store.reading = reading;
+    await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+    expect(built.events.at(-1)).toMatchObject({ type: 'persist_succeeded' });
+    built.store.reading = reading;
+    const partial = { ...answer, response: { access_token: 'access-2' } };
+    await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer: partial, expected: EXPECTED });
+    expect(built.events.at(-1)).toMatchObject({ type: 'persist_failed', winner: null });
+  }
 });
 
 test('F15: an answer without a refresh token keeps the old one', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type JournalEntry, PortError } from '../../src/daemon/ports.ts';
-import { reconcile, withJournal } from '../../src/daemon/reconcile.ts';
+import { createReconciler, reconcile, withJournal } from '../../src/daemon/reconcile.ts';
 import {
   fakeJournal,
   fakeLeftRuns,
@@ -97,9 +97,23 @@ test('a damaged journal is said, and keeps nobody from starting', async () => {
   expect(log.of('journal_unreadable')).toMatchObject([{ level: 'error', fields: { code: 'journal_failed' } }]);
 });
 
+test('F72: what was set aside comes with the first event, beside an attempt that was under way with it', async () => {
+  const { journal, leftRuns, clock, log, store } = build(
+    entry({ fingerprint: fingerprint('refresh-2'), found: fingerprint('refresh-1') }),
+  );
+  journal.setAsides.set('a', entry({ response: DATED }));
+  const tools = { journal, leftRuns, clock, log, fingerprint, bootId: 'boot-1' };
+  const event = await createReconciler(tools).firstEvent(managed('a', { store }));
+  expect(event).toMatchObject({
+    type: 'token_loaded',
+    journal: { fingerprint: fingerprint('refresh-2'), found: fingerprint('refresh-1'), answer: null },
+    setAside: { response: DATED, grant: { fingerprint: fingerprint('refresh-2') } },
+  });
+});
+
 test('a first event carries what the journal showed, whatever the store held', () => {
   const open = { attempt: 7, fingerprint: null, beganAt: tokens().obtainedAt ?? (0 as never), answer: null };
   const missing = { type: 'token_missing', detail: '', attempt: null } as const;
-  expect(withJournal(missing, open)).toEqual({ ...missing, journal: open });
-  expect(withJournal(missing, null)).toBe(missing);
+  expect(withJournal(missing, { journal: open, setAside: null })).toEqual({ ...missing, journal: open });
+  expect(withJournal(missing, { journal: null, setAside: null })).toEqual(missing);
 });

@@ -66,6 +66,7 @@ export function keyOf(state: CredentialState, world: World): string {
           state.unpersisted.failures,
           mono(state.unpersisted.retryDue),
         ],
+    setAsideKey(state, { wall, rank }),
     rejection === null
       ? null
       : [rejection.peer, mono(rejection.firstAt), mono(rejection.lastAt), rejection.confirmed, rejection.refresh],
@@ -118,6 +119,16 @@ function ranker(): (fingerprint: Fingerprint | null) => number | null {
   };
 }
 
+function setAsideKey(
+  { setAside }: CredentialState,
+  { wall, rank }: { readonly wall: (moment: number | null) => number | null; readonly rank: Lens['rank'] },
+): unknown {
+  if (setAside === null) return null;
+  const { fingerprint, token } = setAside.answer.grant;
+  const end = token === null || token.expiry.kind === 'never' ? null : wall(token.expiry.expiresAt);
+  return [rank(fingerprint), token?.expiry.kind ?? null, end];
+}
+
 interface Lens {
   readonly mono: (moment: number | null) => number | null;
   readonly clamp: (ms: number) => number;
@@ -136,10 +147,11 @@ function phaseKey(phase: Phase, lens: Lens): unknown {
         phase.guard,
         lens.mono(phase.deadline),
         answerKey(phase, lens),
+        phase.impasse === undefined ? null : phaseKey(phase.impasse, lens),
       ];
     case 'backing_off':
     case 'recovering':
-      return [phase.kind, lens.mono(phase.due)];
+      return [phase.kind, lens.mono(phase.due), phase.impasse === undefined ? null : phaseKey(phase.impasse, lens)];
     case 'reauthorization_required':
       return [phase.kind, phase.reason, lens.rank(phase.latchedTo), lens.mono(phase.probeDue), phase.local];
     default:

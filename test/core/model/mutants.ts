@@ -62,7 +62,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           ...taken,
           effects: [
             ...taken.effects,
-            { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null, guarded: false },
+            { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null, setAside: null },
           ],
         }
       : taken,
@@ -175,10 +175,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         })
       : taken,
   ),
-  'blind replay of what may have been spent': afterwards('doubt', (taken) => ({
-    ...taken,
-    effects: taken.effects.map((effect) => (effect.type === 'begin_attempt' ? { ...effect, guarded: false } : effect)),
-  })),
+  'blind replay of what may have been spent': afterwards('doubt', (taken) => {
+    const { phase } = taken.state;
+    return phase.kind === 'refreshing' ? withPhase(taken, { ...phase, guard: 'none' }) : taken;
+  }),
   'guarded send below the floor': stepping('doubt', (state, event, now) =>
     step(state.doubt === null ? state : { ...state, lastBegan: null }, event, now),
   ),

@@ -47,6 +47,7 @@ export const POLICY: Policy = {
   method: 'script',
   resultInStore: false,
   mintsWithoutGrant: false,
+  takesTokens: true,
   rotates: true,
   optional: false,
   refreshMarginMs: 2 * UNIT,
