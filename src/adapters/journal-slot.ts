@@ -40,7 +40,7 @@ export function encodeSlot(sequence: number, payload: Buffer): Buffer {
 
 /** @param bytes a whole slot, or what is left of one */
 export function decodeSlot(bytes: Buffer): Slot {
-  if (bytes.every((byte) => byte === 0)) return { kind: 'blank' };
+  if (isBlank(bytes)) return { kind: 'blank' };
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return { kind: 'torn' };
   const length = bytes.readUInt32BE(LENGTH_AT);
   if (length > bytes.length - HEADER_BYTES) return { kind: 'torn' };
@@ -48,6 +48,11 @@ export function decodeSlot(bytes: Buffer): Slot {
   if (!stored.equals(checksum(bytes, length))) return { kind: 'torn' };
   const sequence = Number(bytes.readBigUInt64BE(SEQUENCE_AT));
   return { kind: 'intact', sequence, payload: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
+}
+
+/** The first byte is zero, and each is like the one before it: a comparison in the C library, not 64 Ki calls of ours. */
+function isBlank(bytes: Buffer): boolean {
+  return bytes.length === 0 || (bytes[0] === 0 && bytes.subarray(1).equals(bytes.subarray(0, -1)));
 }
 
 /** Of sequence, length and payload. */
