@@ -7,7 +7,7 @@ import { constants } from './disk-constants.ts';
 import { truncateTo } from './disk-content.ts';
 import { Refused } from './disk-error.ts';
 import type { Call } from './disk-operation.ts';
-import { type Existing, find, findExisting } from './disk-path.ts';
+import { find, findExisting } from './disk-path.ts';
 import { changeNames, createInode, freeUnlessUsed, type Inode, type InodeKind, type Tree, touch } from './disk-tree.ts';
 
 /** An open file description. */
@@ -119,22 +119,32 @@ export function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
+/** A directory, socket or pipe. */
 export function makeCall(
   tree: Tree,
   path: string,
-  { kind, mode, target }: { readonly kind: InodeKind; readonly mode: number; readonly target?: string },
+  options: { readonly kind: InodeKind; readonly mode: number },
 ): Call<void> {
+  const syscall = options.kind === 'directory' ? 'mkdir' : 'mknod';
+  // A directory may be made of a path with a slash at its end.
+  const bare = path.replace(/(.)\/+$/, '$1');
+  return { syscall, path, ...making(tree, bare, () => createInode(tree, options.kind, options)) };
+}
+
+/** Its errors name what it leads to first, as Node's do. */
+export function symlinkCall(tree: Tree, target: string, path: string): Call<void> {
+  const create = (): Inode => createInode(tree, 'symlink', { mode: 0o777, target });
+  return { syscall: 'symlink', path: target, destination: path, ...making(tree, path, create) };
+}
+
+function making(tree: Tree, path: string, create: () => Inode): Omit<Call<void>, 'syscall' | 'path'> {
   return {
-    syscall: kind === 'directory' ? 'mkdir' : kind === 'symlink' ? 'symlink' : 'mknod',
-    path,
     isModifying: true,
     needsSpace: () => orFalse(() => find(tree, path, { follow: false }).inode === null),
     perform: () => {
-      // A directory may be made of a path with a slash at its end.
-      const { directory, name, inode } = find(tree, path.replace(/(.)\/+$/, '$1'), { follow: false });
+      const { directory, name, inode } = find(tree, path, { follow: false });
       if (inode !== null || directory === null) throw new Refused('EEXIST');
-      const made = createInode(tree, kind, { mode, ...(target === undefined ? {} : { target }) });
-      changeNames(tree, [{ directory, name, inode: made }]);
+      changeNames(tree, [{ directory, name, inode: create() }]);
     },
   };
 }
@@ -174,11 +184,13 @@ export function renameCall(tree: Tree, path: string, destination: string): Call<
     destination,
     isModifying: true,
     perform: () => {
-      const from = findExisting(tree, path, { follow: false });
+      // Both folders are looked up before either name.
+      const from = find(tree, path, { follow: false });
       const to = find(tree, destination, { follow: false });
+      if (from.inode === null) throw new Refused('ENOENT');
       if (from.directory === null || to.directory === null) throw new Refused('EBUSY');
       if (to.inode === from.inode) return;
-      refuseRename(from, to.directory, to.inode);
+      refuseRename(from.inode, from.directory, { into: to.directory, replaced: to.inode });
       changeNames(tree, [
         { directory: from.directory, name: from.name, inode: null },
         { directory: to.directory, name: to.name, inode: from.inode },
@@ -187,17 +199,21 @@ export function renameCall(tree: Tree, path: string, destination: string): Call<
   };
 }
 
-function refuseRename({ inode }: Existing, into: Inode, replaced: Inode | null): void {
-  if (inode.kind === 'directory' && (into === inode || contains(inode, into))) throw new Refused('EINVAL');
+function refuseRename(
+  inode: Inode,
+  outOf: Inode,
+  { into, replaced }: { readonly into: Inode; readonly replaced: Inode | null },
+): void {
+  if (contains(inode, into)) throw new Refused('EINVAL');
   if (replaced === null) return;
-  if (replaced.kind === 'directory' && contains(replaced, inode)) throw new Refused('ENOTEMPTY');
+  if (contains(replaced, outOf)) throw new Refused('ENOTEMPTY');
   if (inode.kind === 'directory' && replaced.kind !== 'directory') throw new Refused('ENOTDIR');
   if (inode.kind !== 'directory' && replaced.kind === 'directory') throw new Refused('EISDIR');
   if (replaced.entries.size > 0) throw new Refused('ENOTEMPTY');
 }
 
 function contains(outer: Inode, inner: Inode): boolean {
-  return [...outer.entries.values()].some((child) => child === inner || contains(child, inner));
+  return outer === inner || [...outer.entries.values()].some((child) => contains(child, inner));
 }
 
 export function linkCall(tree: Tree, path: string, destination: string): Call<void> {

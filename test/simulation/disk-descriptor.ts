@@ -123,7 +123,7 @@ export function reserveCall(tree: Tree, path: string, bytes: number): Call<void>
 
 /** How much of a write a disk still takes that is full after some blocks. */
 export function bytesBeforeFull(data: number, share: number): number {
-  return Math.floor((Math.ceil(data / BLOCK_BYTES) - 1) * share) * BLOCK_BYTES;
+  return Math.floor(Math.ceil(data / BLOCK_BYTES) * share) * BLOCK_BYTES;
 }
 
 function changed(tree: Tree, file: OpenFile): void {

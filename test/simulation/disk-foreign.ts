@@ -14,6 +14,7 @@ import {
   openCall,
   renameCall,
   rmdirCall,
+  symlinkCall,
   unlinkCall,
 } from './disk-calls.ts';
 import { constants } from './disk-constants.ts';
@@ -23,7 +24,7 @@ import { Refused } from './disk-error.ts';
 import type { Call } from './disk-operation.ts';
 import { findExisting } from './disk-path.ts';
 import { DiskStats } from './disk-stats.ts';
-import type { Inode, InodeKind, Tree } from './disk-tree.ts';
+import type { Inode, Tree } from './disk-tree.ts';
 
 export interface ForeignView {
   /** Null where no file is; links are followed. */
@@ -47,8 +48,8 @@ export interface ForeignView {
   /** Empties the file and writes the first half. @returns what writes the rest */
   writeInTwoSteps(path: string, text: string): () => void;
   makeDirectory(path: string, options?: { readonly mode?: number }): void;
-  /** A socket or pipe, say. */
-  makeNode(path: string, kind: InodeKind, options?: { readonly mode?: number; readonly target?: string }): void;
+  makeNode(path: string, kind: 'socket' | 'fifo', options?: { readonly mode?: number }): void;
+  symlink(target: string, path: string): void;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   chmod(path: string, mode: number): void;
@@ -109,7 +110,8 @@ export function foreignView(tree: Tree): ForeignView {
       };
     },
     makeDirectory,
-    makeNode: (path, kind, { mode = 0o600, target = '' } = {}) => now(makeCall(tree, path, { kind, mode, target })),
+    makeNode: (path, kind, { mode = 0o600 } = {}) => now(makeCall(tree, path, { kind, mode })),
+    symlink: (target, path) => now(symlinkCall(tree, target, path)),
     rename: (from, to) => now(renameCall(tree, from, to)),
     link: (from, to) => now(linkCall(tree, from, to)),
     chmod: (path, mode) => change(path, 'chmod', { mode }),

@@ -34,9 +34,12 @@ export class DiskHandle {
     length = buffer.length - offset,
     position: number | null = null,
   ): Promise<{ bytesRead: number; buffer: B }> {
+    const file = this.#file('read');
+    // Node asks nobody for nothing.
+    if (length === 0) return { bytesRead: 0, buffer };
     const into = buffer.subarray(offset, offset + length);
     const at = position === null || position < 0 ? null : position;
-    return { bytesRead: await this.#process.call(readCall(this.#file('read'), into, at)), buffer };
+    return { bytesRead: await this.#process.call(readCall(file, into, at)), buffer };
   }
 
   async write<B extends Uint8Array | string>(
@@ -52,6 +55,7 @@ export class DiskHandle {
 
   async writeFile(data: string | Uint8Array): Promise<void> {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    this.#file('write');
     for (let written = 0; written < bytes.length; ) written += await this.#write(bytes.subarray(written), null);
   }
 

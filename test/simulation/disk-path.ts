@@ -17,7 +17,7 @@ export interface Found {
   readonly realPath: string;
 }
 
-export interface Existing extends Found {
+interface Existing extends Found {
   readonly inode: Inode;
 }
 

@@ -13,6 +13,7 @@ import {
   renameCall,
   rmdirCall,
   statCall,
+  symlinkCall,
   unlinkCall,
 } from './disk-calls.ts';
 import { flagsOf } from './disk-constants.ts';
@@ -80,8 +81,7 @@ export function promisesOf(process: DiskProcess) {
     },
     rename: (from: string, to: string) => process.call(renameCall(tree, from, to)),
     link: (from: string, to: string) => process.call(linkCall(tree, from, to)),
-    symlink: (target: string, path: string) =>
-      process.call(makeCall(tree, path, { kind: 'symlink', mode: 0o777, target })),
+    symlink: (target: string, path: string) => process.call(symlinkCall(tree, target, path)),
     chmod: (path: string, mode: number) =>
       process.call(attributesCall(tree, path, { syscall: 'chmod', change: { mode: mode & 0o7777 } })),
     utimes: (path: string, accessed: number | Date, modified: number | Date) =>

@@ -3,6 +3,7 @@
  *
  * Rule: what waits happens at once and is not scheduled; what takes a callback is.
  */
+import { dirname } from 'node:path';
 import { readdirCall, rmdirCall, statCall, unlinkCall } from './disk-calls.ts';
 import { flagsOf } from './disk-constants.ts';
 import { fstatCall, readCall, writeCall } from './disk-descriptor.ts';
@@ -89,10 +90,22 @@ export function syncOf(process: DiskProcess) {
   };
 
   function makeAll(path: string, make: (path: string) => void): void {
-    const parts = path.split('/').filter((part) => part !== '');
-    for (let count = 1; count <= parts.length; count += 1) {
-      const each = `/${parts.slice(0, count).join('/')}`;
-      if (statSync(each, { throwIfNoEntry: false })?.isDirectory() !== true) make(each);
+    try {
+      make(path);
+    } catch (error) {
+      if (isMissing(error) && dirname(path) !== path) {
+        makeAll(dirname(path), make);
+        makeAll(path, make);
+      } else if (!isFolder(path)) throw error;
+    }
+  }
+
+  function isFolder(path: string): boolean {
+    try {
+      return now(statCall(tree, path, { follow: true })).kind === 'directory';
+    } catch (error) {
+      if (error instanceof Error && 'code' in error) return false;
+      throw error;
     }
   }
 }

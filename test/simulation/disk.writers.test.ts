@@ -1,0 +1,158 @@
+/**
+ * freshd's own writers on the simulated disk, killed or cut off from power at each of their operations.
+ *
+ * Rule: what a reader finds afterwards is the old or the new, for every operation, moment and seed.
+ */
+import { describe, expect, test, vi } from 'vitest';
+import { writeFileAtomic } from '../../src/adapters/atomic-file.ts';
+import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import type { JournalEntry } from '../../src/daemon/ports.ts';
+import type { DiskOperation } from './disk.ts';
+import { type Crash, createTestDisk, type TestDisk } from './disk-test-kit.ts';
+import { useDisk } from './fs-promises.ts';
+
+vi.mock('node:fs', () => import('./fs.ts'));
+vi.mock('node:fs/promises', () => import('./fs-promises.ts'));
+
+const SEEDS = 51;
+const OLD = 'o'.repeat(3_000);
+const NEW = 'n'.repeat(9_000);
+const OPTIONS = { modeWhenCreated: 0o600 };
+
+/**
+ * Every crash of each kind, before, into and after each of these operations, and one after all of them. Of a power failure
+ * after one and before the next only the second: between them nothing changes.
+ */
+function everyCrash(operations: readonly DiskOperation[]): Crash[] {
+  const during = operations.flatMap(({ bytes }, atOperation): Crash[] => [
+    ...[0, 0.4, 1].map((fraction) => ({ kind: 'process', atOperation, fraction }) as const),
+    ...(bytes > 0 ? [0, 0.4] : [0]).map((fraction) => ({ kind: 'power', atOperation, fraction }) as const),
+  ]);
+  const end = { atOperation: operations.length, fraction: 0 };
+  return [...during, { kind: 'process', ...end }, { kind: 'power', ...end }];
+}
+
+/** @returns how many crashes were made */
+async function afterEveryCrash(
+  arrange: (disk: TestDisk) => Promise<unknown>,
+  { work, check }: { work: () => Promise<unknown>; check: (disk: TestDisk, isDone: boolean) => unknown },
+): Promise<number> {
+  const begin = async (seed: number): Promise<TestDisk> => {
+    const disk = createTestDisk(seed);
+    disk.makeDirectory('/state');
+    useDisk(disk.boot());
+    await arrange(disk);
+    disk.sync();
+    return disk;
+  };
+  const trial = await begin(0);
+  const before = trial.seen.length;
+  await work();
+  const crashes = everyCrash(trial.seen.slice(before));
+  for (const crash of crashes) {
+    // Chance decides only what a power failure leaves.
+    for (let seed = 0; seed < (crash.kind === 'power' ? SEEDS : 1); seed += 1) {
+      const disk = await begin(seed);
+      const isDone = await disk.crashDuring(crash, work);
+      useDisk(disk.boot());
+      try {
+        await check(disk, isDone);
+      } catch (error) {
+        throw new Error(`${JSON.stringify(crash)} seed ${seed}, done: ${isDone}`, { cause: error });
+      }
+    }
+  }
+  return crashes.length;
+}
+
+describe('a whole file that is replaced', () => {
+  test('F35 F36: holds the old content or the new after a crash at any operation, and at most one temp beside it', async () => {
+    const made = await afterEveryCrash(async (disk) => disk.writeText('/state/file', OLD, { mode: 0o644 }), {
+      work: () => writeFileAtomic('/state/file', NEW, OPTIONS),
+      check: (disk, isDone) => {
+        const text = disk.readText('/state/file');
+        if (isDone || text !== OLD) expect(text).toBe(NEW);
+        expect((disk.stat('/state/file')?.mode ?? 0) & 0o777).toBe(0o644);
+        const temps = disk.list('/state').filter((name) => name !== 'file');
+        expect(temps.length).toBeLessThanOrEqual(1);
+      },
+    });
+    expect(made).toBeGreaterThan(40);
+  });
+
+  test('F36: a first write leaves the whole file or none', async () => {
+    await afterEveryCrash(async () => undefined, {
+      work: () => writeFileAtomic('/state/file', NEW, OPTIONS),
+      check: (disk, isDone) => expect(isDone ? [NEW] : [NEW, null]).toContain(disk.readText('/state/file')),
+    });
+  });
+
+  test('is found empty or torn where nothing was synced, so the checks above can fail', async () => {
+    const found = new Set<string | null>();
+    await afterEveryCrash(async (disk) => disk.writeText('/state/file', OLD), {
+      work: () => writeFileAtomic('/state/file', NEW, { ...OPTIONS, durable: false }),
+      check: (disk) => void found.add(disk.readText('/state/file')),
+    });
+    expect([...found]).toContain('');
+    expect([...found].filter((text) => text !== OLD && text !== NEW).length).toBeGreaterThan(1);
+  });
+});
+
+describe('the attempt journal', () => {
+  test('F32 F33: holds the entry before or the new one, whole, after a crash at any operation', async () => {
+    const [before, after] = [entry(2), entry(3, 'r'.repeat(3_000))];
+    const made = await afterEveryCrash(() => write(entry(1), before), {
+      work: () => write(after),
+      check: async (_, isDone) => {
+        const found = await journal().read('mail');
+        expect(isDone ? [after] : [before, after]).toContainEqual(found);
+      },
+    });
+    expect(made).toBeGreaterThan(30);
+  });
+
+  test('F32: is empty or holds the entry after a crash during its first write', async () => {
+    await afterEveryCrash(async () => undefined, {
+      work: () => write(entry(1)),
+      check: async (_, isDone) => {
+        const found = await journal().read('mail');
+        expect(isDone ? [entry(1)] : [null, entry(1)]).toContainEqual(found);
+      },
+    });
+  });
+
+  test('holds the entry or nothing after a crash while it is emptied', async () => {
+    await afterEveryCrash(() => write(entry(1), entry(2)), {
+      work: () => journal().empty('mail'),
+      check: async (_, isDone) => {
+        const found = await journal().read('mail');
+        expect(isDone ? [null] : [null, entry(2)]).toContainEqual(found);
+      },
+    });
+  });
+
+  test('F39: takes an answer on a full disk once it is allocated, and refuses to begin before', async () => {
+    let isFull = false;
+    const disk = createTestDisk(0, { fault: () => (isFull ? 'ENOSPC' : null) });
+    disk.makeDirectory('/state');
+    useDisk(disk.boot());
+    await write(entry(1));
+    isFull = true;
+    await write(entry(2, 'answer'));
+    expect(await journal().read('mail')).toEqual(entry(2, 'answer'));
+    await expect(journal().write('other', entry(1))).rejects.toMatchObject({ code: 'journal_failed' });
+    expect(disk.list('/state')).toEqual(['mail.journal']);
+  });
+});
+
+const journal = () => createAttemptJournal('/state');
+
+async function write(...entries: readonly JournalEntry[]): Promise<void> {
+  for (const each of entries) await journal().write('mail', each);
+}
+
+function entry(attempt: number, refreshToken: string | null = null): JournalEntry {
+  const response = refreshToken === null ? null : { access_token: 'a', refresh_token: refreshToken };
+  const sent = { fingerprint: null, account: null, process: null, bootId: 'boot', beganAt: 1_700_000_000_000 };
+  return { ...sent, attempt, runId: `run-${attempt}`, response };
+}
