@@ -50,7 +50,8 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
   };
   const given = impasse === null ? null : (state.setAside?.answer ?? null);
   const expected = impasse !== null && isOverNothing(impasse) ? null : state.grant;
-  return { state: begun, effects: [{ type: 'begin_attempt', attempt, reason, expected, setAside: given }] };
+  const effect = { type: 'begin_attempt', attempt, reason, expected, guarded: isGuarded, setAside: given } as const;
+  return { state: begun, effects: [effect] };
 }
 
 /** The journal names the attempt: only now may anything be sent. */

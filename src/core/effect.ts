@@ -64,6 +64,8 @@ export type Effect =
       readonly reason: AttemptReason;
       /** What the store is expected to hold; null when nothing is known of it, or nothing is there. */
       readonly expected: Fingerprint | null;
+      /** What is sent may have been spent already by an attempt without an answer: for the log. */
+      readonly guarded: boolean;
       /** Sent in place of what the store holds. */
       readonly setAside: Answer | null;
     }

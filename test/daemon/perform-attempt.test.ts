@@ -55,7 +55,7 @@ function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof m
     stepLimitMs: 100,
   });
   const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, setAside: null });
+    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false, setAside: null });
   const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
   return { attempts, begin, run, store, refresh, journal, log, events, clock };
 }
@@ -228,7 +228,14 @@ describe('F72: an answer that was set aside', () => {
     response: { access_token: 'access-5', refresh_token: 'refresh-5', expires_in: 3_600 },
   };
   const beginWith = ({ attempts }: ReturnType<typeof build>, expected: Fingerprint | null) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt: 1, reason: 'set_aside', expected, setAside: KEPT });
+    attempts.begin('a', {
+      type: 'begin_attempt',
+      attempt: 1,
+      reason: 'set_aside',
+      expected,
+      guarded: false,
+      setAside: KEPT,
+    });
 
   test('is sent in place of what the store holds, and the journal names both', async () => {
     const built = build();
@@ -398,7 +405,14 @@ test('an attempt that may send what was sent before is said in the log', async (
   const { attempts, begin, log } = build();
   await begin();
   expect(log.of('guarded_attempt')).toEqual([]);
-  await attempts.begin('a', { type: 'begin_attempt', attempt: 2, reason: 'retry', expected: EXPECTED, guarded: true });
+  await attempts.begin('a', {
+    type: 'begin_attempt',
+    attempt: 2,
+    reason: 'retry',
+    expected: EXPECTED,
+    guarded: true,
+    setAside: null,
+  });
   expect(log.of('guarded_attempt')).toEqual([
     { level: 'info', event: 'guarded_attempt', fields: { credential: 'a', attempt: 2 } },
   ]);

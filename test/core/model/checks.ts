@@ -104,7 +104,10 @@ function judgedBegin(
   }
   const isDoubtful = effect.setAside === null && state.doubt !== null && state.doubt.fingerprint === state.grant;
   const isGuarded = state.phase.kind === 'refreshing' && state.phase.guard !== 'none';
-  assert(isGuarded === isDoubtful, 'F3: every send of what may have been spent is guarded, and no other');
+  assert(
+    isGuarded === isDoubtful && effect.guarded === isGuarded,
+    'F3: every send of what may have been spent is guarded, and no other',
+  );
   const isHeldBack = world.retryAfterUntil !== null && world.retryAfterUntil > monotonicMs;
   assert(!isHeldBack || world.forced || before.wanted?.overridesRetryAfter === true, 'F5: Retry-After is kept');
   const isOpened = before.phase.kind !== 'reauthorization_required' || mayOpen(before, event, effect.reason);

@@ -62,7 +62,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           ...taken,
           effects: [
             ...taken.effects,
-            { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null, setAside: null },
+            { type: 'begin_attempt', attempt: 99, reason: 'rejection', expected: null, guarded: false, setAside: null },
           ],
         }
       : taken,
