@@ -154,7 +154,6 @@ export const LATER: Readonly<Record<string, string>> = {
   C2: 'chains are not built yet',
   C3: 'chains are not built yet',
   D4: 'the watchdog is not built yet',
-  E5: 'pushing to consumers is not built yet',
 };
 
 /** A part of these is not shown yet, and why. */
