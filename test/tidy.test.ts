@@ -113,6 +113,7 @@ const ALLOWANCES: readonly Allowance[] = [
   { path: 'src/api/timers.ts', word: 'setInterval', reason: 'the sweep over connections past their deadline' },
   { path: 'src/client/transport.ts', word: 'setTimeout', reason: 'time limit of one request' },
   { path: 'src/cli/time.ts', word: 'Date', reason: "moments in the reader's own time zone" },
+  { path: 'src/cli/time.ts', word: 'setTimeout', reason: 'waits between two questions, and a grace' },
   { path: 'src/cli/commands/status.ts', word: 'Date', reason: 'reads the ISO moments of an answer' },
   {
     path: 'src/daemon/time-limit.ts',

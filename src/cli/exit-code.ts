@@ -11,7 +11,7 @@ export const EXIT = {
   degraded: 2,
   /** The command line cannot be understood. */
   usage: 64,
-  /** What came on standard input cannot be understood. */
+  /** What came on standard input, or from the calling tool, cannot be understood or is refused. */
   dataError: 65,
   /** No daemon answers. */
   unavailable: 69,
@@ -27,6 +27,10 @@ export const EXIT = {
   permission: 77,
   /** The configuration is wrong. */
   configuration: 78,
+  /** `exec`: the program cannot be run. Otherwise `exec` ends as its program did, 128+N when signal N ended that. */
+  notExecutable: 126,
+  /** `exec`: there is no such program. */
+  notFound: 127,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -6,8 +6,15 @@
  */
 import { homedir } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type CommandArguments, type CommandIo, type CommandSpec, GLOBAL_OPTIONS, perform } from './command.ts';
-import { EXIT, type ExitCode } from './exit-code.ts';
+import {
+  type CommandArguments,
+  type CommandIo,
+  type CommandSpec,
+  GLOBAL_OPTIONS,
+  perform,
+  splitRest,
+} from './command.ts';
+import { EXIT } from './exit-code.ts';
 import { systemNowMs } from './time.ts';
 
 export async function main(): Promise<void> {
@@ -15,7 +22,7 @@ export async function main(): Promise<void> {
 }
 
 /** @returns the exit code; never throws, and never exits */
-export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
+export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<number> {
   try {
     const quick = await quickCommand(argv);
     if (quick !== null) return await perform(quick.spec, quick.args, io);
@@ -43,7 +50,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ENOMEM: 'free some memory',
 };
 
-/** These two are called by scripts, again and again; loading the framework would double their time. */
+/** These are called by scripts, again and again; loading the framework would double their time. */
 const QUICK: Readonly<Record<string, () => Promise<{ command: CommandSpec }>>> = {
   token: () => import('./commands/token.ts'),
   status: () => import('./commands/status.ts'),
@@ -55,8 +62,9 @@ async function quickCommand(argv: readonly string[]): Promise<{ spec: CommandSpe
   const load = Object.hasOwn(QUICK, name) ? QUICK[name] : undefined;
   if (load === undefined) return null;
   const { command: spec } = await load();
-  const args = parse(argv.toSpliced(at, 1), spec);
-  return args === null ? null : { spec, args };
+  const { own, rest } = splitRest(argv.toSpliced(at, 1), spec);
+  const args = parse(own, spec);
+  return args === null ? null : { spec, args: { ...args, rest } };
 }
 
 /** Position of the first word that is neither a global option nor its value. */
@@ -66,17 +74,24 @@ function commandIndex(argv: readonly string[]): number {
   return at;
 }
 
-function parse(words: string[], spec: CommandSpec): CommandArguments | null {
+function parse(args: readonly string[], spec: CommandSpec): Omit<CommandArguments, 'rest'> | null {
   const options = Object.fromEntries(
-    [...spec.options, ...GLOBAL_OPTIONS].map(({ name, value }) => [
+    [...spec.options, ...GLOBAL_OPTIONS].map(({ name, value, isRepeatable }) => [
       name,
-      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+      { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: isRepeatable === true },
     ]),
   );
   try {
-    const { values, positionals } = parseArgs({ args: words, options, allowPositionals: true, strict: true });
-    const isRegular = positionals.length === 1 || (positionals.length === 0 && spec.argument === 'optional');
-    return isRegular ? { name: positionals[0], options: values } : null;
+    const { values, positionals: words } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+    const wordsMin = spec.argument === 'optional' ? 0 : 1;
+    const wordsMax = spec.argument === 'many' ? Number.POSITIVE_INFINITY : spec.secondArgument === undefined ? 1 : 2;
+    const isRegular = words.length >= wordsMin && words.length <= wordsMax;
+    return isRegular ? { name: words[0], words, options: values } : null;
   } catch {
     // Commander says what is wrong with it, and how it should be.
     return null;
@@ -112,6 +127,10 @@ function processIo(): CommandIo {
     },
     nowMs: systemNowMs,
     input: () => process.stdin,
+    onSignal(name, listener) {
+      process.on(name, listener);
+      return () => process.off(name, listener);
+    },
     write,
     complain: (line) => writeError(`${line}\n`),
   };

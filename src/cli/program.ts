@@ -12,6 +12,7 @@ import {
   GLOBAL_OPTIONS,
   type OptionSpec,
   perform,
+  splitRest,
 } from './command.ts';
 import { command as check } from './commands/check.ts';
 import { command as classify } from './commands/classify.ts';
@@ -23,20 +24,34 @@ import { command as report } from './commands/report.ts';
 import { command as run } from './commands/run.ts';
 import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
-import { EXIT, type ExitCode } from './exit-code.ts';
+import { EXIT } from './exit-code.ts';
 
-const COMMANDS: readonly CommandSpec[] = [run, status, token, refresh, login, report, explain, classify, check, reload];
+const COMMANDS: readonly CommandSpec[] = [
+  run,
+  status,
+  token,
+  refresh,
+  login,
+  report,
+  explain,
+  classify,
+  check,
+  reload,
+];
 
-export async function runProgram(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT.ok;
+export async function runProgram(argv: readonly string[], io: CommandIo): Promise<number> {
+  let exitCode: number = EXIT.ok;
   const program = base(new Command('freshd'), io)
     .description('keeps OAuth tokens fresh for programs that run while their owners sleep')
     .version(version(), '-V, --version');
   addOptions(program, GLOBAL_OPTIONS);
   for (const spec of COMMANDS) {
     program.addCommand(
-      subcommand(spec, io, async (args) => {
-        exitCode = await perform(spec, args, io);
+      subcommand(spec, io, async ({ words, options }) => {
+        const { rest } = splitRest(argv, spec);
+        // Commander drops the two dashes and hands over all words as one list.
+        const own = words.slice(0, words.length - rest.length);
+        exitCode = await perform(spec, { name: own[0], words: own, rest, options }, io);
       }),
     );
   }
@@ -50,15 +65,18 @@ export async function runProgram(argv: readonly string[], io: CommandIo): Promis
   }
 }
 
-function subcommand(spec: CommandSpec, io: CommandIo, run: (args: CommandArguments) => Promise<void>): Command {
+type Words = Pick<CommandArguments, 'words' | 'options'>;
+
+function subcommand(spec: CommandSpec, io: CommandIo, run: (words: Words) => Promise<void>): Command {
   const command = base(new Command(spec.name), io).description(spec.summary);
-  if (spec.argument !== 'none') command.argument(spec.argument === 'required' ? '<NAME>' : '[NAME]');
+  if (spec.argument !== 'none') command.argument(NAME_PLACEHOLDERS[spec.argument]);
+  if (spec.secondArgument !== undefined) command.argument(`[${spec.secondArgument}]`);
+  if (spec.rest !== undefined) command.usage(`[options] ${NAME_PLACEHOLDERS.many} -- ${spec.rest}`);
   addOptions(command, [...spec.options, ...GLOBAL_OPTIONS]);
-  return command.action(async (...actual: unknown[]) => {
-    const name = spec.argument === 'none' ? undefined : (actual[0] as string | undefined);
-    await run({ name, options: optionsOf(command) });
-  });
+  return command.action(async () => run({ words: command.args, options: optionsOf(command) }));
 }
+
+const NAME_PLACEHOLDERS = { required: '<NAME>', optional: '[NAME]', many: '<NAME...>' } as const;
 
 /** By the long names that the specifications use, not by the camel case that commander makes of them. */
 function optionsOf(command: Command): CommandArguments['options'] {
@@ -74,8 +92,10 @@ function optionsOf(command: Command): CommandArguments['options'] {
 }
 
 function addOptions(command: Command, options: readonly OptionSpec[]): void {
-  for (const { name, value, summary } of options) {
-    command.option(value === undefined ? `--${name}` : `--${name} <${value}>`, summary);
+  for (const { name, value, isRepeatable, summary } of options) {
+    const flags = value === undefined ? `--${name}` : `--${name} <${value}>`;
+    if (isRepeatable) command.option(flags, summary, (next, given: readonly string[] = []) => [...given, next]);
+    else command.option(flags, summary);
   }
 }
 

@@ -1,11 +1,28 @@
 /**
  * Time for people: durations as they are typed and shown, moments beside how far off they are.
  *
- * Rule: the only file of the command line that asks what time it is; everything else is given `nowMs`.
+ * Rule: the only file of the command line that asks what time it is, or lets any pass; everything else is given `nowMs`.
  */
 import { durationText } from '../core/duration.ts';
 
 export const systemNowMs = (): number => Date.now();
+
+/** Epoch seconds of an ISO moment, rounded down: what expires is never taken to last longer. */
+export const epochSeconds = (iso: string): number => Math.floor(Date.parse(iso) / 1000);
+
+/** Lets time pass; ends early, and without an error, when `signal` says so. */
+export function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, durationMs);
+    if (signal?.aborted) end();
+    else signal?.addEventListener('abort', end);
+  });
+}
 
 /**
  * Reads `30s`, `5m`, `1h30m`, `2d`, `1.5h`, or a bare number of seconds.

@@ -3,7 +3,9 @@
  */
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommandLine } from '../../src/cli/main.ts';
+import type { CredentialState } from '../../src/core/state.ts';
 import { type Arranged, arrange } from '../api/arrange.ts';
+import type { FakeDaemon } from '../api/fake-daemon.ts';
 
 export interface Ran {
   readonly exitCode: number;
@@ -54,3 +56,26 @@ export async function arrangeCli(): Promise<ArrangedCli> {
     runIn({ nowMs, ...io, env: { FRESHD_SOCKET: socketPath, ...io.env } }, ...argv);
   return { ...arranged, runWith, run: (...argv) => runWith({}, ...argv) };
 }
+
+/** Of a credential that the test added. */
+export function stateOf(daemon: FakeDaemon, credential: string): CredentialState {
+  const state = daemon.state(credential);
+  if (state === undefined) throw new Error(`the test added no ${credential}`);
+  return state;
+}
+
+/** A token of which the daemon knows no end. */
+export function loadWithoutExpiry(daemon: FakeDaemon, credential: string, accessToken: string): void {
+  daemon.load(credential, accessToken);
+  const event = daemon.events.at(-1)?.event;
+  if (event?.type !== 'token_loaded' || event.grant.token === null) throw new Error(`${credential} took no token`);
+  const token = { ...event.grant.token, accessToken, expiry: { kind: 'never' as const } };
+  daemon.remove(credential);
+  daemon.add(credential);
+  daemon.dispatch(credential, { type: 'token_loaded', grant: { ...event.grant, token } });
+}
+
+export const input = (text: string) =>
+  async function* () {
+    yield Buffer.from(text);
+  };

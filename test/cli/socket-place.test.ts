@@ -11,7 +11,7 @@ function placesOf(io: Partial<CommandIo>, options: Record<string, string> = {}):
   const home = io.home ?? '/home/u';
   const nothing = (): void => undefined;
   return socketPlaces(
-    { name: undefined, options },
+    { name: undefined, words: [], rest: [], options },
     {
       env: {},
       cwd: '/cwd',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../api/arrange.ts';
 import { HOUR_MS } from '../api/fake-daemon.ts';
-import { arrangeCli } from './arrange.ts';
+import { arrangeCli, stateOf } from './arrange.ts';
 
 describe('freshd token', () => {
   test('prints the token, and nothing but the token', async () => {
@@ -13,7 +13,7 @@ describe('freshd token', () => {
   test.each([
     ['raw', 'at-1\n'],
     ['header', 'Authorization: Bearer at-1\n'],
-    ['env', "export CLAUDE_MAX_ACCESS_TOKEN='at-1'\n"],
+    ['env', "export CLAUDE_MAX_TOKEN='at-1'\n"],
   ])('prints it as %s', async (format, stdout) => {
     const { daemon, run } = await arrangeCli();
     daemon.load('claude-max', 'at-1');
@@ -29,6 +29,15 @@ describe('freshd token', () => {
       expires_at: '2026-11-22T20:00:00.000Z',
       generation: expect.any(Number),
     });
+  });
+
+  test('names the variable as the configuration publishes it', async () => {
+    const { daemon, run } = await arrangeCli();
+    daemon.load('claude', 'at-1');
+    const targets = ['hook:reload', 'envFile:/srv/a#b/.env#CLAUDE_CODE_OAUTH_TOKEN', 'envFile:/srv/.env#OTHER'];
+    daemon.dispatch('claude', { type: 'policy_changed', policy: stateOf(daemon, 'claude').policy, targets });
+    const { stdout } = await run('token', 'claude', '--format', 'env');
+    expect(stdout).toBe("export CLAUDE_CODE_OAUTH_TOKEN='at-1'\n");
   });
 
   test('names the variable that is asked for, and quotes for the shell', async () => {
@@ -87,9 +96,10 @@ describe('freshd token', () => {
 
   test.each([
     [['token'], /missing required argument 'NAME'/],
-    [['token', 'a', 'b'], /too many arguments/],
+    [['token', 'a', 'b', 'c'], /too many arguments/],
+    [['token', 'claude', 'get'], /expected nothing after NAME but with --format git or docker, got "get"/],
     [['token', 'Not-A-Name'], /NAME: expected the name of a credential/],
-    [['token', 'claude', '--format', 'yaml'], /--format: expected raw, json, header, env, got yaml/],
+    [['token', 'claude', '--format', 'yaml'], /--format: expected raw, json, header, env, .*, got yaml/],
     [['token', 'claude', '--format', 'constructor'], /--format: expected raw/],
     [['token', 'claude', '--min-valid', 'soon'], /--min-valid: expected a duration/],
     [['token', 'claude', '--wait', '2m'], /--wait: expected at most 60s, got 2m/],

@@ -1,0 +1,45 @@
+/**
+ * Under which name a token goes into an environment.
+ *
+ * Rule: as the configuration publishes it, so that a program finds the same name in its `.env` file and in its environment.
+ */
+import { type CredentialBody, PATHS, type TokenBody } from '../api/protocol.ts';
+import { call } from './call.ts';
+import { type CommandArguments, CommandError, type CommandIo } from './command.ts';
+import { EXIT } from './exit-code.ts';
+
+/**
+ * The variable of the credential's first `envFile` publication, else the name in capitals with `_TOKEN` behind it.
+ * @param name as it was asked for: a chain answers with the credential in use, whose variable is meant
+ */
+export async function variableFor(
+  name: string,
+  { credential }: TokenBody,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<string> {
+  const { publications } = await describe(credential, args, io);
+  const variables = publications.flatMap(({ target }) => /^envFile:.*#([^#]+)$/s.exec(target)?.[1] ?? []);
+  return variables[0] ?? `${name.toUpperCase().replace(/^(?=\d)|[^A-Z0-9_]/g, '_')}_TOKEN`;
+}
+
+/** A reader who may have the token but not look at the credential gets the name that nobody configured. */
+async function describe(
+  credential: string,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<Pick<CredentialBody, 'publications'>> {
+  try {
+    return await call<CredentialBody>({ method: 'GET', path: PATHS.credential(credential) }, args, io);
+  } catch (error) {
+    const isRefused = error instanceof CommandError && error.exitCode === EXIT.failure;
+    if (isRefused) return { publications: [] };
+    throw error;
+  }
+}
+
+/** @throws CommandError for what no shell takes for a variable; `option` is named in it */
+export function checkedVariable(variable: string, option: string): string {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) return variable;
+  throw new CommandError(`--${option}: expected the name of a shell variable, got ${variable}`, EXIT.usage);
+}
