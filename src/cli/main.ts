@@ -1,5 +1,5 @@
 /**
- * The command line: arguments in, exit code out; the quick way for `token` and `status`, commander for everything else.
+ * The command line: arguments in, exit code out; the quick way for `token`, `status` and `exec`, commander for everything else.
  *
  * Rule: the only file that ends the process or looks at its globals. The quick way understands only what is entirely
  * regular; help, mistakes and other commands are commander's. Each file it loads costs a millisecond, so they are few.
@@ -54,6 +54,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 const QUICK: Readonly<Record<string, () => Promise<{ command: CommandSpec }>>> = {
   token: () => import('./commands/token.ts'),
   status: () => import('./commands/status.ts'),
+  exec: () => import('./commands/exec.ts'),
 };
 
 async function quickCommand(argv: readonly string[]): Promise<{ spec: CommandSpec; args: CommandArguments } | null> {

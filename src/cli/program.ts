@@ -16,6 +16,7 @@ import {
 } from './command.ts';
 import { command as check } from './commands/check.ts';
 import { command as classify } from './commands/classify.ts';
+import { command as exec } from './commands/exec.ts';
 import { command as explain } from './commands/explain.ts';
 import { command as login } from './commands/login.ts';
 import { command as refresh } from './commands/refresh.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandSpec[] = [
   run,
   status,
   token,
+  exec,
   refresh,
   login,
   report,
