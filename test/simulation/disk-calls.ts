@@ -4,80 +4,14 @@
  * Rule: as Linux does it for a privileged user: no permission is checked, since refusals are faults to be asked for.
  */
 import { constants } from './disk-constants.ts';
-import { truncateTo } from './disk-content.ts';
 import { Refused } from './disk-error.ts';
 import type { Call } from './disk-operation.ts';
-import { find, findExisting } from './disk-path.ts';
-import { changeNames, createInode, freeUnlessUsed, type Inode, type InodeKind, type Tree, touch } from './disk-tree.ts';
-
-/** An open file description. */
-export interface OpenFile {
-  readonly inode: Inode;
-  readonly path: string;
-  /** Under which name it was opened, for watchers; null for the root. */
-  readonly place: { readonly directory: Inode; readonly name: string } | null;
-  readonly flags: number;
-  offset: number;
-  /** Descriptors that share it. */
-  sharers: number;
-  isLocking: boolean;
-  /** Of the tree when it was opened: a power failure closes what an earlier one had opened. */
-  readonly boot: number;
-}
+import { find, findExisting, orFalse } from './disk-path.ts';
+import { changeNames, createInode, type Inode, type InodeKind, type Tree, touch } from './disk-tree.ts';
 
 export interface DirectoryEntry {
   readonly name: string;
   readonly kind: InodeKind;
-}
-
-export function openCall(tree: Tree, path: string, { flags, mode }: { flags: number; mode: number }): Call<OpenFile> {
-  const has = (flag: number): boolean => (flags & flag) === flag;
-  const creates = has(constants.O_CREAT);
-  const follow = !has(constants.O_NOFOLLOW) && !(creates && has(constants.O_EXCL));
-  const isWriting = (flags & ACCESS_MODE) !== constants.O_RDONLY;
-  const isNew = (): boolean => creates && find(tree, path, { follow }).inode === null;
-  return {
-    syscall: 'open',
-    path,
-    isModifying: isWriting || creates,
-    needsSpace: () => orFalse(isNew),
-    perform: () => {
-      const found = find(tree, path, { follow });
-      const { directory, name } = found;
-      if (found.inode !== null && creates && has(constants.O_EXCL)) throw new Refused('EEXIST');
-      if (found.inode === null && (!creates || directory === null)) throw new Refused('ENOENT');
-      if (found.inode === null && path.endsWith('/')) throw new Refused('EISDIR');
-      const inode = found.inode ?? createInode(tree, 'file', { mode });
-      refuseKind(inode, { flags, creates, isWriting });
-      if (found.inode === null && directory !== null) changeNames(tree, [{ directory, name, inode }]);
-      if (has(constants.O_TRUNC) && inode.kind === 'file') {
-        truncateTo(inode.content, 0, tree.now());
-        touch(tree, inode, { modified: true });
-      }
-      inode.opens += 1;
-      const place = directory === null ? null : { directory, name };
-      return { inode, path, place, flags, offset: 0, sharers: 1, isLocking: false, boot: tree.boots };
-    },
-  };
-}
-
-function refuseKind(inode: Inode, how: { flags: number; creates: boolean; isWriting: boolean }): void {
-  const { flags, creates, isWriting } = how;
-  if ((flags & constants.O_DIRECTORY) !== 0 && inode.kind !== 'directory') throw new Refused('ENOTDIR');
-  if (inode.kind === 'symlink') throw new Refused('ELOOP');
-  if (inode.kind === 'directory' && (isWriting || creates)) throw new Refused('EISDIR');
-  if (inode.kind === 'socket') throw new Refused('ENXIO');
-  if (inode.kind !== 'fifo') return;
-  // A program that opens it so would hang for ever, which is never meant.
-  if ((flags & constants.O_NONBLOCK) === 0) throw new Error('opened a FIFO without O_NONBLOCK');
-  if ((flags & ACCESS_MODE) === constants.O_WRONLY) throw new Refused('ENXIO');
-}
-
-/** Nobody has it open any more. */
-export function closeFile(tree: Tree, { inode, isLocking }: OpenFile): void {
-  inode.opens -= 1;
-  if (isLocking) inode.isLocked = false;
-  freeUnlessUsed(tree, inode);
 }
 
 export function statCall(tree: Tree, path: string, { follow }: { readonly follow: boolean }): Call<Inode> {
@@ -249,15 +183,3 @@ export function attributesCall(
     },
   };
 }
-
-/** @returns whether, of a question that a missing path may also answer */
-function orFalse(question: () => boolean): boolean {
-  try {
-    return question();
-  } catch (error) {
-    if (error instanceof Refused) return false;
-    throw error;
-  }
-}
-
-const ACCESS_MODE = constants.O_RDONLY | constants.O_WRONLY | constants.O_RDWR;

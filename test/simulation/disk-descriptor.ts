@@ -4,13 +4,14 @@
  * Rule: a write is one call and may be cut short; a sync is the only call that makes anything durable.
  */
 
-import type { OpenFile } from './disk-calls.ts';
 import { constants } from './disk-constants.ts';
 import { BLOCK_BYTES, forgetPending, needsSpace, reserve, sync, truncateTo, visible, writeAt } from './disk-content.ts';
 import { Refused } from './disk-error.ts';
+import { syncNames } from './disk-names.ts';
+import type { OpenFile } from './disk-open.ts';
 import type { Call } from './disk-operation.ts';
 import { findExisting } from './disk-path.ts';
-import { type Inode, syncNames, type Tree, touch } from './disk-tree.ts';
+import { type Inode, type Tree, touch } from './disk-tree.ts';
 
 export function fstatCall({ inode, path }: OpenFile): Call<Inode> {
   return { syscall: 'fstat', path, isOnDescriptor: true, perform: () => inode };

@@ -8,10 +8,8 @@ import { dirname } from 'node:path';
 import {
   attributesCall,
   byBytes,
-  closeFile,
   linkCall,
   makeCall,
-  openCall,
   renameCall,
   rmdirCall,
   symlinkCall,
@@ -21,6 +19,7 @@ import { constants } from './disk-constants.ts';
 import { visible } from './disk-content.ts';
 import { writeCall } from './disk-descriptor.ts';
 import { Refused } from './disk-error.ts';
+import { closeFile, openCall } from './disk-open.ts';
 import type { Call } from './disk-operation.ts';
 import { findExisting } from './disk-path.ts';
 import { DiskStats } from './disk-stats.ts';
@@ -105,7 +104,8 @@ export function foreignView(tree: Tree): ForeignView {
       const file = now(openCall(tree, path, { flags: OVERWRITE, mode: 0o600 }));
       now(writeCall(tree, file, bytes.subarray(0, half), 0));
       return () => {
-        now(writeCall(tree, file, bytes.subarray(half), half));
+        // Whoever wrote the first half did not survive a power failure either.
+        if (file.boot === tree.boots) now(writeCall(tree, file, bytes.subarray(half), half));
         closeFile(tree, file);
       };
     },

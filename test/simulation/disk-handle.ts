@@ -3,9 +3,9 @@
  *
  * Rule: each method makes the system calls that Node's makes, one by one: between any two the program can be killed.
  */
-import type { OpenFile } from './disk-calls.ts';
 import { fattributesCall, fstatCall, readCall, syncCall, truncateCall, writeCall } from './disk-descriptor.ts';
 import { systemError } from './disk-error.ts';
+import type { OpenFile } from './disk-open.ts';
 import type { DiskProcess } from './disk-process.ts';
 import { type DiskBigIntStats, type DiskStats, statsOf } from './disk-stats.ts';
 

@@ -70,6 +70,16 @@ export function findExisting(tree: Tree, path: string, options: { readonly follo
   return { ...found, inode };
 }
 
+/** @returns whether, of a question that a missing path may also answer */
+export function orFalse(question: () => boolean): boolean {
+  try {
+    return question();
+  } catch (error) {
+    if (error instanceof Refused) return false;
+    throw error;
+  }
+}
+
 /** A final slash asks for a directory, as `.` does. */
 function partsOf(path: string): string[] {
   const parts = path.split('/').filter((part) => part !== '');

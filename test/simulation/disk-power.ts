@@ -5,7 +5,8 @@
  * system may keep: each change of a name or none (a rename whole), each sector of a file old or new. Chance decides.
  */
 import { type FileContent, replay, settleOn, writeBackOlderThan } from './disk-content.ts';
-import { commitNames, type Inode, keyOf, type NameChange, type Tree } from './disk-tree.ts';
+import { keyOf } from './disk-names.ts';
+import { commitNames, type Inode, type NameChange, type Tree } from './disk-tree.ts';
 
 /** @param random from 0 to below 1 */
 export function losePower(tree: Tree, random: () => number): void {

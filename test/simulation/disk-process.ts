@@ -4,33 +4,15 @@
  * Rule: every call is counted, handed to `schedule` (or made at once, where the program waits for it), may be refused by
  * `fault`, and never settles once the process is dead.
  */
-import { closeFile, type OpenFile, openCall } from './disk-calls.ts';
 import { bytesBeforeFull, reserveCall, writeCall } from './disk-descriptor.ts';
 import { Refused, systemError } from './disk-error.ts';
+import { closeFile, type OpenFile, openCall } from './disk-open.ts';
 import { type Call, canFail, type DiskOperation } from './disk-operation.ts';
 import { findExisting } from './disk-path.ts';
 import { type Program, programOf } from './disk-program.ts';
+import type { DiskRules } from './disk-rules.ts';
 import type { Inode, Tree } from './disk-tree.ts';
 import { DiskWatcher } from './disk-watch.ts';
-
-/** What a disk asks of whoever runs it. */
-export interface DiskRules {
-  readonly tree: Tree;
-  readonly schedule: (operation: DiskOperation, run: () => void) => void;
-  readonly fault: (operation: DiskOperation) => string | null;
-  readonly random: () => number;
-  /** Whether this change is not told to a watcher. */
-  readonly isEventLost: () => boolean;
-  readonly nextNumber: () => number;
-  readonly standardOutput: (descriptor: number, text: string) => void;
-  readonly space: () => Space;
-}
-
-/** Free blocks, and inodes: what `statfs` says. */
-export interface Space {
-  readonly freeBlocks: number;
-  readonly freeInodes: number;
-}
 
 /** What a child has of a descriptor that it was given. */
 export interface InheritedFile {
@@ -141,9 +123,11 @@ export class DiskProcess {
     file.sharers += 1;
     let isOpen = true;
     return {
-      write: (text) => void writeCall(this.tree, file, Buffer.from(text), null).perform(),
+      write: (text) => {
+        if (isOpen && file.boot === this.tree.boots) writeCall(this.tree, file, Buffer.from(text), null).perform();
+      },
       close: () => {
-        if (isOpen) leave(this.tree, file);
+        if (isOpen) closeFile(this.tree, file);
         isOpen = false;
       },
     };
@@ -203,13 +187,8 @@ export class DiskProcess {
     const file = this.#files.get(descriptor);
     if (file === undefined) throw new Refused('EBADF');
     this.#files.delete(descriptor);
-    leave(this.tree, file);
+    closeFile(this.tree, file);
   }
-}
-
-function leave(tree: Tree, file: OpenFile): void {
-  file.sharers -= 1;
-  if (file.sharers === 0 && file.boot === tree.boots) closeFile(tree, file);
 }
 
 const FOLLOW = { follow: true } as const;

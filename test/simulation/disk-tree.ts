@@ -125,42 +125,6 @@ export function changeNames(tree: Tree, settings: readonly NameSetting[]): void 
   }
 }
 
-/** Gives the number of an inode back that no name and no descriptor leads to. */
-export function freeUnlessUsed(tree: Tree, inode: Inode): void {
-  if (inode.names === 0 && inode.opens === 0) tree.freeInos.push(inode.ino);
-}
-
-/** Content changed (`modified`), or only what `stat` shows. */
-export function touch(tree: Tree, inode: Inode, changes: Partial<Attributes> & { readonly modified?: boolean }): void {
-  const { modified = false, ...attributes } = changes;
-  const stamp = timeStamp(tree);
-  const times = modified ? { mtimeNs: stamp, ctimeNs: stamp } : { ctimeNs: stamp };
-  inode.attributes = { ...inode.attributes, ...times, ...attributes };
-}
-
-/**
- * Makes the names in a directory durable, and those that lead to it: no journalling file system commits a directory's
- * entries before the directory itself.
- */
-export function syncNames(tree: Tree, directory: Inode): void {
-  const needed = new Set<string>();
-  const within = ancestry(tree, directory);
-  const kept: NameChange[] = [];
-  for (const change of [...tree.pendingNames].reverse()) {
-    const isMeant = change.settings.some(
-      (setting) =>
-        setting.directory === directory ||
-        (setting.inode !== null && within.has(setting.inode)) ||
-        needed.has(keyOf(setting)),
-    );
-    if (!isMeant) continue;
-    for (const setting of change.settings) needed.add(keyOf(setting));
-    kept.push(change);
-  }
-  commitNames(tree, kept.reverse());
-  directory.durableAttributes = directory.attributes;
-}
-
 /** @param changes some of those pending, oldest first */
 export function commitNames(tree: Tree, changes: readonly NameChange[]): void {
   for (const { settings } of changes) {
@@ -173,26 +137,17 @@ export function commitNames(tree: Tree, changes: readonly NameChange[]): void {
   tree.pendingNames = tree.pendingNames.filter((change) => !committed.has(change));
 }
 
-export function keyOf({ directory, name }: NameSetting): string {
-  return `${directory.id}/${name}`;
+/** Gives the number of an inode back that no name and no descriptor leads to. */
+export function freeUnlessUsed(tree: Tree, inode: Inode): void {
+  if (inode.names === 0 && inode.opens === 0) tree.freeInos.push(inode.ino);
 }
 
-/** The directory and all that it lies in, as far as any of that is new. */
-function ancestry(tree: Tree, directory: Inode): ReadonlySet<Inode> {
-  const path: Inode[] = [];
-  const isAnyNew = tree.pendingNames.some(({ settings }) => settings.some(({ inode }) => inode?.kind === 'directory'));
-  if (!isAnyNew) return new Set();
-  const find = (place: Inode): boolean => {
-    if (place === directory) return true;
-    for (const child of place.entries.values()) {
-      if (child.kind !== 'directory' || !find(child)) continue;
-      path.push(child);
-      return true;
-    }
-    return false;
-  };
-  find(tree.root);
-  return new Set(path);
+/** Content changed (`modified`), or only what `stat` shows. */
+export function touch(tree: Tree, inode: Inode, changes: Partial<Attributes> & { readonly modified?: boolean }): void {
+  const { modified = false, ...attributes } = changes;
+  const stamp = timeStamp(tree);
+  const times = modified ? { mtimeNs: stamp, ctimeNs: stamp } : { ctimeNs: stamp };
+  inode.attributes = { ...inode.attributes, ...times, ...attributes };
 }
 
 function timeStamp(tree: Tree): bigint {

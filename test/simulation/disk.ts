@@ -21,6 +21,10 @@
  * Kill from a task of its own, not from inside `schedule`. Calls of a dead process never settle, even when they are run.
  * Calls that the program waits for (`statSync`) happen at once and are not scheduled; faults hit them too.
  *
+ * Errors, buffers and dates are of the realm that made the disk: load the program into the same one, not into a `vm` context.
+ * Load its bundle anew for each incarnation, after `useDisk`: that instance keeps its process, and state of its modules that
+ * a crash would lose is lost. For the programs that it starts a process has `inherit`, `flock` and `reserve`.
+ *
  * `fault(operation)` returns the name of an error or null, each time an operation is run. What cannot happen is ignored, so
  * `() => 'ENOSPC'` is a full disk: overwriting, removing and renaming go on, new files and growth do not; and
  * `() => 'EROFS'` is a read-only one. Permissions are not checked: ask for EACCES.
@@ -29,13 +33,15 @@ import { createHash } from 'node:crypto';
 import { type ForeignView, foreignView } from './disk-foreign.ts';
 import type { DiskOperation } from './disk-operation.ts';
 import { losePower, makeAllDurable } from './disk-power.ts';
-import { DiskProcess, type DiskRules, type Space } from './disk-process.ts';
+import { DiskProcess } from './disk-process.ts';
+import type { DiskRules, Space } from './disk-rules.ts';
 import { createTree } from './disk-tree.ts';
 import { describeTree } from './disk-tree-text.ts';
 
 export type { ForeignView } from './disk-foreign.ts';
 export type { DiskOperation } from './disk-operation.ts';
-export type { DiskProcess, Space } from './disk-process.ts';
+export type { DiskProcess } from './disk-process.ts';
+export type { Space } from './disk-rules.ts';
 
 export interface DiskOptions {
   /** Epoch ms, as the program's own clock says it. */
