@@ -93,6 +93,22 @@ describe('a power failure', () => {
     expect(new Set(found)).toEqual(new Set(['file', 'other']));
   });
 
+  test('keeps of two renames none, the first, or both, and with a synced one those that it builds on', async () => {
+    const renameTwice = async (disk: TestDisk): Promise<void> => {
+      disk.makeDirectory('/e');
+      disk.sync();
+      await rename('/d/file', '/d/other');
+      await rename('/d/other', '/e/third');
+    };
+    const names = (disk: TestDisk) => [...disk.list('/d'), ...disk.list('/e')].join();
+    expect(new Set(await afterPowerLoss(renameTwice, names))).toEqual(new Set(['file', 'other', 'third']));
+    const synced = await afterPowerLoss(async (disk) => {
+      await renameTwice(disk);
+      await syncFolder('/e');
+    }, names);
+    expect(new Set(synced)).toEqual(new Set(['third']));
+  });
+
   test('tears what is overwritten in place at sectors of 512 bytes, until it is synced', async () => {
     const overwrite = (synced: boolean) => async () => {
       const handle = await open('/d/file', 'r+');
