@@ -52,6 +52,7 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['state_broken', 'the stored credential cannot be understood'],
   ['token_missing', 'nothing is stored for it'],
   ['rejected', 'its consumers report that the service refuses it'],
+  ['left_run_alive', 'a refresh script from before the last start is still running'],
   ['store_busy', 'another program holds the lock of its store'],
   ['not_yet_valid', 'the new token is not valid yet; look at the clock of this machine'],
   ['expired', 'its token has expired, and nothing here may refresh it'],

@@ -20,7 +20,7 @@ type CloseAttempt = Extract<Effect, { type: 'close_attempt' }>;
 export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
 
 /** Nothing was sent and nobody is to blame: not counted, tried again at the floor. */
-const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed']);
+const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed', 'left_run_alive']);
 
 export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
   if (phase.impasse !== undefined) return triedInVain(state, { ...phase, impasse: phase.impasse }, failure, now);

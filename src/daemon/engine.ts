@@ -13,7 +13,8 @@
  *    monotonic time of more than 2 s is told to every credential first, as `clock_jumped`.
  * 5. A throw from `step` is a bug. The step is dropped as a whole (old state, no effects), logged as `step_threw`, and the
  *    credential is unhealthy until a later step succeeds; it is ticked every 30 s. All others go on. A deadline that is
- *    missing or not later than now counts as such a bug, but its step stands.
+ *    missing or not later than now counts as such a bug, but its step stands. What a store was found to hold is told again in
+ *    place of that tick: the store will not say it a second time.
  */
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
@@ -69,6 +70,8 @@ class CredentialEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #states = new Map<string, CredentialState>();
   readonly #faults = new Map<string, string>();
+  /** What stores were found to hold, where the step threw. */
+  readonly #unread = new Map<string, Event>();
   readonly #deadlines = createDeadlineHeap();
   readonly #listeners = new Set<StepListener>();
   #queue: { readonly credential: string; readonly event: Event }[] = [];
@@ -92,6 +95,7 @@ class CredentialEngine implements Engine {
   remove(credential: string): void {
     this.#states.delete(credential);
     this.#faults.delete(credential);
+    this.#unread.delete(credential);
     this.#deadlines.delete(credential);
   }
 
@@ -127,7 +131,9 @@ class CredentialEngine implements Engine {
     this.#armedFor = null;
     this.#drain(() => {
       this.#noticeJump();
-      this.#queue.push(...this.#due().map((credential) => ({ credential, event: { type: 'tick' } as const })));
+      for (const credential of this.#due()) {
+        this.#queue.push({ credential, event: this.#unread.get(credential) ?? { type: 'tick' } });
+      }
     });
   }
 
@@ -164,6 +170,7 @@ class CredentialEngine implements Engine {
       return;
     }
     this.#states.set(credential, step.state);
+    if (isReading(event)) this.#unread.delete(credential);
     if (this.#faults.delete(credential)) this.#options.log.write('info', 'step_recovered', { credential });
     this.#schedule(step.state, delayMs, now);
     this.#options.perform(credential, step.effects);
@@ -184,6 +191,7 @@ class CredentialEngine implements Engine {
   #quarantine(credential: string, event: Event, error: unknown, now: Now): void {
     const { code, stack } = describeBug(error);
     this.#faults.set(credential, code);
+    if (isReading(event)) this.#unread.set(credential, event);
     this.#deadlines.set(credential, now.monotonicMs + FAULT_RETRY_MS);
     this.#options.log.write('error', 'step_threw', { credential, cause: event.type, code, stack });
   }
@@ -231,6 +239,10 @@ class CredentialEngine implements Engine {
     this.#options.alarm.set(Math.max(1, Math.ceil(at - monotonicMs)), () => this.#ring());
   }
 }
+
+/** Says what the store holds; a later one is worth more than an earlier one. */
+const isReading = ({ type }: Event): boolean =>
+  type === 'token_loaded' || type === 'store_changed' || type === 'token_missing' || type === 'state_broken';
 
 const offsetOf = (now: Now): number => now.wallMs - now.monotonicMs;
 

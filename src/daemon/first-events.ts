@@ -48,7 +48,7 @@ export function createFirstEvents(
     });
     if (memory !== null) keeper.loaded(name, memory);
     watches.set(credential);
-    const reading = reconciler.firstEvent(credential);
+    const reading = reconciler.firstEvent(credential, (late) => engine.dispatch(name, late));
     const event = await within(reading, FIRST_READING_MS_MAX);
     // Whatever it holds is the next start's: what begins now, nobody would end.
     if (isStopping()) return;

@@ -57,7 +57,10 @@ export class Attempts {
     if (this.#options.isReconciling(name)) {
       this.#options.report(
         name,
-        failedWith(attempt, unsent('store_busy', 'an attempt from before the start still runs')),
+        failedWith(
+          attempt,
+          unsent('left_run_alive', 'a refresh from before the start still runs; nothing is sent beside it'),
+        ),
       );
       return;
     }

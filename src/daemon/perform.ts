@@ -51,7 +51,7 @@ class EffectPerformer implements Performer {
     this.#options = options;
     this.#attempts = new Attempts({ ...options, lockLimitMs: LOCK_MS_MAX, stepLimitMs: STEP_MS_MAX });
     this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX });
-    const isAttempting = (name: string) => this.#attempts.isOpen(name) || options.isReconciling(name);
+    const isAttempting = (name: string) => this.#attempts.isOpen(name);
     this.#checkStore = createStoreChecks({ ...options, isAttempting, limitMs: STORE_CHECK_MS_MAX });
     const remedy = (name: string) => credential(name)?.parts.remedy ?? '';
     this.#sendAlert = createAlertSender({ ...options, report, remedy, limitMs: ALERT_MS_MAX });

@@ -1,37 +1,32 @@
 /**
  * What the attempt journal shows open at start: ends what still runs of it, and looks for its answer.
  *
- * Rule: before anything of a credential is read or sent. It finds facts; what follows from them is the core's to say.
+ * Rule: nothing is sent before the last process of it has ended, however long that takes; what the store holds is served
+ * meanwhile. It finds facts; what follows from them is the core's to say.
  */
 import type { Event, JournalFinding } from '../core/event.ts';
 import type { Answer, Fingerprinter, TokenResponse } from '../core/token.ts';
 import { epochMs } from '../core/token.ts';
-import { dateResponse, grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
+import { grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
 import { describeBug } from './bug.ts';
 import { findingOf, type ManagedCredential } from './credential.ts';
+import { type LeftRunTools, responseOfRun } from './left-run.ts';
 import { firstReading } from './perform-store.ts';
-import {
-  type ClockPort,
-  type JournalEntry,
-  type JournalPort,
-  type LeftRunsPort,
-  type LogPort,
-  PortError,
-} from './ports.ts';
+import { type JournalEntry, type JournalPort, PortError } from './ports.ts';
+import { pause, within } from './time-limit.ts';
 
-export interface ReconcileTools {
+export interface ReconcileTools extends LeftRunTools {
   readonly journal: JournalPort;
-  readonly leftRuns: LeftRunsPort;
-  readonly clock: ClockPort;
-  readonly log: LogPort;
   readonly fingerprint: Fingerprinter;
-  readonly bootId: string | null;
 }
 
 /** First events, with what the journal showed. */
 export interface Reconciler {
-  /** The journal comes first: what still runs may yet write the store. Never rejects. */
-  firstEvent(credential: ManagedCredential): Promise<Event>;
+  /**
+   * What the store holds, with what the journal showed. Never rejects.
+   * @param onLate told the same again with that, when something of the attempt still runs and so it is not known yet
+   */
+  firstEvent(credential: ManagedCredential, onLate: (event: Event) => void): Promise<Event>;
   /** Is an attempt of the process before this one not over yet, as far as is known? */
   isReconciling(credential: string): boolean;
   /** Resolves when all that was begun is over. */
@@ -39,32 +34,73 @@ export interface Reconciler {
 }
 
 export function createReconciler(tools: ReconcileTools): Reconciler {
-  const open = new Map<string, Promise<unknown>>();
+  const open = new Map<string, Set<Promise<unknown>>>();
+  const track: Track = (name, work) => {
+    const works = open.get(name) ?? new Set();
+    open.set(name, works.add(work));
+    const end = () => {
+      works.delete(work);
+      if (works.size === 0) open.delete(name);
+    };
+    void work.then(end, end);
+  };
   return {
-    async firstEvent(credential) {
-      const reconciling = reconcile(credential, tools);
-      open.set(credential.name, reconciling);
-      const [journal, setAside] = [await reconciling, await readSetAside(credential, tools)];
-      const event = withJournal(await firstReading(credential, tools), { journal, setAside });
-      open.delete(credential.name);
+    firstEvent(credential, onLate) {
+      const journal = reconcile(credential, tools, track);
+      const event = readWith(credential, journal, { tools, onLate, track });
+      track(credential.name, event);
       return event;
     },
     isReconciling: (credential) => open.has(credential),
     async finished() {
-      await Promise.all(open.values());
+      while (open.size > 0) await Promise.allSettled([...open.values()].flatMap((works) => [...works]));
     },
   };
 }
 
+/** Notes what has to be over before anything of that credential is sent. */
+type Track = (credential: string, work: Promise<unknown>) => void;
+
+async function readWith(
+  credential: ManagedCredential,
+  finding: Promise<JournalFinding | null>,
+  around: { readonly tools: ReconcileTools; readonly onLate: (event: Event) => void; readonly track: Track },
+): Promise<Event> {
+  const { tools, onLate, track } = around;
+  const { name } = credential;
+  const journal = await within(finding, LEFT_RUN_MS_MAX);
+  const setAside = await readSetAside(credential, tools);
+  const first = await firstReading(credential, tools);
+  const isKnown = journal !== 'timed_out';
+  if (isKnown && (isReading(first) || (journal === null && setAside === null))) {
+    return withJournal(first, { journal, setAside });
+  }
+  if (!isKnown) tools.log.write('warn', 'left_run_alive', { credential: name });
+  const later = async () => withJournal(await readingOf(credential, tools), { journal: await finding, setAside });
+  track(name, finding.then(later).then(onLate));
+  return withJournal(first, { journal: null, setAside });
+}
+
+/** What the journal showed can only be told beside what the store holds, so that is waited for. */
+async function readingOf(credential: ManagedCredential, tools: ReconcileTools): Promise<Event> {
+  for (;;) {
+    const event = await firstReading(credential, tools);
+    if (isReading(event)) return event;
+    await pause(READ_AGAIN_MS, { keepsAlive: false });
+  }
+}
+
 /** @returns null when no attempt is open; never rejects */
-export async function reconcile(credential: ManagedCredential, tools: ReconcileTools): Promise<JournalFinding | null> {
+export async function reconcile(
+  credential: ManagedCredential,
+  tools: ReconcileTools,
+  track: Track,
+): Promise<JournalFinding | null> {
   const { name } = credential;
   try {
     const entry = await tools.journal.read(name);
     if (entry === null) return null;
-    const response = entry.response ?? (await responseOfRun(credential, entry, tools));
-    // In the journal before anything else: what it was found in will be swept.
-    if (entry.response === null && response !== null) await tools.journal.write(name, { ...entry, response });
+    const response = entry.response ?? (await recordedResponse(credential, entry, { tools, track }));
     const { attempt, fingerprint, found } = entry;
     const answer = response === null ? null : await answerOf(credential, entry, response, tools);
     tools.log.write('warn', 'attempt_left_open', { credential: name, attempt, answered: answer !== null });
@@ -74,6 +110,24 @@ export async function reconcile(credential: ManagedCredential, tools: ReconcileT
     logUnreadable(name, error, tools);
     return null;
   }
+}
+
+/** What the run printed, in the journal before anything else: what it was found in will be swept. */
+async function recordedResponse(
+  credential: ManagedCredential,
+  entry: JournalEntry,
+  { tools, track }: { readonly tools: ReconcileTools; readonly track: Track },
+): Promise<TokenResponse | null> {
+  const { name } = credential;
+  let response: TokenResponse | null = null;
+  try {
+    response = await responseOfRun(credential, entry, { ...tools, untilOver: (over) => track(name, over) });
+    if (response !== null) await tools.journal.write(name, { ...entry, response });
+  } catch (error) {
+    // The attempt is open all the same, and what was found of it is not lost for want of a disk.
+    logUnreadable(name, error, tools);
+  }
+  return response;
 }
 
 /** The answer that the store refused because it had changed, if one was set aside; never rejects. */
@@ -99,26 +153,15 @@ interface Findings {
 
 /** The first event of a credential, with what its journal showed. */
 export function withJournal(event: Event, { journal, setAside }: Findings): Event {
-  const isReading = event.type === 'token_loaded' || event.type === 'token_missing' || event.type === 'state_broken';
-  if (!isReading) return event;
+  if (!isReading(event)) return event;
   return { ...event, ...(journal === null ? {} : { journal }), ...(setAside === null ? {} : { setAside }) };
 }
 
-/** Waits for the script while it has time left, ends it after that, and takes what it printed. */
-async function responseOfRun(
-  { name, policy }: ManagedCredential,
-  { attempt, runId, process, beganAt, bootId }: JournalEntry,
-  { leftRuns, clock, log, bootId: thisBoot }: ReconcileTools,
-): Promise<TokenResponse | null> {
-  const isOfThisBoot = bootId === thisBoot;
-  const leftMs = beganAt + policy.refreshTimeoutMs - clock.now().wallMs;
-  const waitMs = isOfThisBoot ? Math.max(0, Math.min(leftMs, policy.refreshTimeoutMs)) : 0;
-  const living = isOfThisBoot ? process : null;
-  const { response, isOver } = await leftRuns.settle({ runId, process: living, waitMs, graceMs: policy.killGraceMs });
-  if (!isOver) log.write('error', 'left_run_survives', { credential: name, attempt });
-  // A tool that writes the store itself has its answer there.
-  return policy.resultInStore || response === null ? null : dateResponse(response, epochMs(beganAt));
-}
+type Reading = Extract<Event, { type: 'token_loaded' | 'token_missing' | 'state_broken' }>;
+
+/** Else the machine kept it from being looked at. */
+const isReading = (event: Event): event is Reading =>
+  event.type === 'token_loaded' || event.type === 'token_missing' || event.type === 'state_broken';
 
 async function answerOf(
   { policy, reading, parts }: ManagedCredential,
@@ -136,3 +179,9 @@ async function answerOf(
   const grant = grantOf(mergeResponse(isSame ? found.tokens : null, read.tokens), fingerprint);
   return grant === null ? null : { grant, response };
 }
+
+// Mostly nothing of it lives any more, and then one event tells all.
+const LEFT_RUN_MS_MAX = 500;
+
+// A trouble of the machine that kept the store from being read passes, or the store checks say what it is.
+const READ_AGAIN_MS = 1_000;

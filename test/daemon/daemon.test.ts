@@ -352,3 +352,32 @@ test('a credential that is removed during its refresh finishes it first, and its
   await until(() => !of('b').store.locked);
   expect(await daemon.reload()).toMatchObject({ ok: true, added: ['b'] });
 });
+
+test('F71: while a script of an earlier process runs its credential is served, and nothing is sent', async () => {
+  const { daemon, of, phase, journal, leftRuns, log, pass } = build(['a']);
+  const end = deferred<{ isOver: boolean; response: null }>();
+  leftRuns.answer = () => end.promise;
+  journal.entries.set('a', {
+    attempt: 4,
+    fingerprint: fingerprint('refresh-1'),
+    account: null,
+    runId: 'run-0',
+    process: { pid: 4711, startTime: '1' },
+    bootId: null,
+    beganAt: WALL_START_MS,
+    response: null,
+  });
+  await daemon.start();
+  expect(phase('a')).toBe('fresh');
+  expect(of('a').publisher.told).toEqual(['access-1']);
+  pass(HOUR_MS - 600_000);
+  await until(() => phase('a') === 'backing_off');
+  expect(daemon.state('a')).toMatchObject({ lastFailure: { code: 'left_run_alive' }, failures: 0, episode: null });
+  expect(log.of('left_run_alive')).toHaveLength(1);
+  expect(of('a').refresh.requests).toEqual([]);
+  end.resolve({ isOver: true, response: null });
+  await until(() => daemon.state('a')?.doubt !== null);
+  pass(10_000);
+  await until(() => phase('a') === 'fresh' && of('a').publisher.told.length === 2);
+  expect(of('a').refresh.requests).toHaveLength(1);
+});

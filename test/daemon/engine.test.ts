@@ -160,6 +160,33 @@ test('D1: a throw from step is logged without its message, marks that credential
   expect(engine.state('bad')?.attempt).toBe(1);
 });
 
+test('what a store was found to hold is told again after a step that threw, until a later reading is taken in', () => {
+  let isBroken = true;
+  const seen: string[] = [];
+  const { engine, clock, alarm } = build({
+    step: (state, { type }) => {
+      seen.push(type);
+      if (isBroken && type !== 'tick') throw new TypeError('bug');
+      return { state, effects: [] };
+    },
+  });
+  const missing: Event = { type: 'token_missing', detail: '', attempt: null };
+  engine.add(stateOf('a', clock), missing);
+  for (const broken of [true, false, false]) {
+    isBroken = broken;
+    clock.pass(60_000);
+    alarm.ring();
+  }
+  expect(seen).toEqual(['token_missing', 'token_missing', 'token_missing', 'tick']);
+  isBroken = true;
+  engine.dispatch('a', missing);
+  isBroken = false;
+  engine.dispatch('a', { type: 'state_broken', reason: 'state_broken', detail: '', attempt: null });
+  clock.pass(60_000);
+  alarm.ring();
+  expect(seen.slice(4)).toEqual(['token_missing', 'state_broken', 'tick']);
+});
+
 test.each([0, -5, Number.NaN, null])(
   'I9: a deadline of %s is reported as a bug, and neither spins nor sleeps for ever',
   (delayMs) => {

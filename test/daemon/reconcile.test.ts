@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
 import { type JournalEntry, PortError } from '../../src/daemon/ports.ts';
 import { createReconciler, reconcile, withJournal } from '../../src/daemon/reconcile.ts';
 import {
@@ -10,6 +11,7 @@ import {
   managed,
   manualClock,
   tokens,
+  until,
   WALL_START_MS,
 } from './fakes.ts';
 
@@ -34,8 +36,12 @@ function build(left: JournalEntry | null, policy: Parameters<typeof managed>[2] 
   if (left !== null) journal.entries.set('a', left);
   const store = fakeStore();
   const credential = managed('a', { store }, policy);
-  const run = () => reconcile(credential, { journal, leftRuns, clock, log, fingerprint, bootId: 'boot-1' });
-  return { clock, journal, leftRuns, log, store, run };
+  const tools = { journal, leftRuns, clock, log, fingerprint, bootId: 'boot-1' };
+  const run = () => reconcile(credential, tools, () => undefined);
+  const reconciler = createReconciler(tools);
+  const late: Event[] = [];
+  const first = () => reconciler.firstEvent(credential, (event) => late.push(event));
+  return { clock, journal, leftRuns, log, store, run, reconciler, first, late };
 }
 
 test('an empty journal asks nobody anything', async () => {
@@ -98,17 +104,51 @@ test('a damaged journal is said, and keeps nobody from starting', async () => {
 });
 
 test('F72: what was set aside comes with the first event, beside an attempt that was under way with it', async () => {
-  const { journal, leftRuns, clock, log, store } = build(
-    entry({ fingerprint: fingerprint('refresh-2'), found: fingerprint('refresh-1') }),
-  );
+  const { journal, first } = build(entry({ fingerprint: fingerprint('refresh-2'), found: fingerprint('refresh-1') }));
   journal.setAsides.set('a', entry({ response: DATED }));
-  const tools = { journal, leftRuns, clock, log, fingerprint, bootId: 'boot-1' };
-  const event = await createReconciler(tools).firstEvent(managed('a', { store }));
-  expect(event).toMatchObject({
+  expect(await first()).toMatchObject({
     type: 'token_loaded',
     journal: { fingerprint: fingerprint('refresh-2'), found: fingerprint('refresh-1'), answer: null },
     setAside: { response: DATED, grant: { fingerprint: fingerprint('refresh-2') } },
   });
+});
+
+test('F71: what survives its end keeps the rest waiting until it is gone; the store is told at once', async () => {
+  const { first, late, leftRuns, reconciler, log } = build(entry());
+  let isOver = false;
+  leftRuns.answer = async () => ({ isOver, response: null });
+  expect(await first()).toEqual({ type: 'token_loaded', grant: expect.objectContaining({ hasRefreshToken: true }) });
+  expect(reconciler.isReconciling('a')).toBe(true);
+  expect(log.of('left_run_survives')).toMatchObject([{ level: 'error', fields: { credential: 'a', attempt: 7 } }]);
+  await until(() => leftRuns.asked.length >= 2);
+  expect(late).toEqual([]);
+  isOver = true;
+  await until(() => !reconciler.isReconciling('a'));
+  expect(late).toMatchObject([{ type: 'token_loaded', journal: { attempt: 7, answer: null } }]);
+  expect(log.of('left_run_over')).toHaveLength(1);
+  await reconciler.finished();
+});
+
+test('F71: an answer is not kept waiting by what survives; only sending is', async () => {
+  const { first, leftRuns, reconciler } = build(entry());
+  let isOver = false;
+  leftRuns.answer = async () => ({ isOver, response: RESPONSE });
+  expect(await first()).toMatchObject({ journal: { answer: { response: DATED } } });
+  expect(reconciler.isReconciling('a')).toBe(true);
+  isOver = true;
+  await until(() => !reconciler.isReconciling('a'));
+});
+
+test('what the journal showed is not lost when the store cannot be read at first, nor for want of a disk', async () => {
+  const { first, late, leftRuns, journal, store, log } = build(entry());
+  leftRuns.answer = async () => ({ isOver: true, response: RESPONSE });
+  journal.trouble = new PortError('full', { code: 'journal_failed', remedy: '' });
+  store.trouble = new PortError('EIO', { code: 'io_error', remedy: '' });
+  expect(await first()).toMatchObject({ type: 'store_unchanged' });
+  store.trouble = null;
+  await until(() => late.length === 1);
+  expect(late).toMatchObject([{ type: 'token_loaded', journal: { attempt: 7, answer: { response: DATED } } }]);
+  expect(log.of('journal_unreadable')).toHaveLength(1);
 });
 
 test('a first event carries what the journal showed, whatever the store held', () => {
