@@ -90,5 +90,5 @@ Whether a token can be read is never stored; it follows from these at every mome
 | set aside | an answer that the store did not take because another program had changed it; tried once before a person is asked: stored over nothing, sent beside a grant that was refused |
 | doubt | the server may have rotated although no answer came |
 | superseded | fingerprints of refresh tokens whose successor is recorded here; never sent, never adopted |
-| episode | from the first failure to the next good token; each message is owed once in it |
+| episode | from the first failure to the next good token; each message is owed once in it; who has logged in since, and is refused again, is asked again |
 `;

@@ -3,7 +3,7 @@
  *
  * Rule: the store wins over memory, but a refresh token whose successor is recorded here, or another account's, is not a rotation.
  */
-import { endEpisode } from './episode.ts';
+import { answerEpisode, endEpisode } from './episode.ts';
 import { answered, refreshEnded } from './rejection.ts';
 import {
   expiresAtOf,
@@ -31,8 +31,9 @@ export function adopt(state: CredentialState, grant: Grant, now: Now): Credentia
     return breakDown(state, { reason: 'state_broken', code: obstacle, detail: REFUSALS[obstacle] }, now);
   }
   if (isLatchedTo(state, grant)) return latchedAgain(state, grant, now);
+  const isAnswer = state.phase.kind === 'reauthorization_required' && grant.fingerprint !== state.grant;
   const known: CredentialState = {
-    ...withRefreshTokenEnd(state, grant.refreshTokenExpiresAt),
+    ...withRefreshTokenEnd(isAnswer ? answerEpisode(state) : state, grant.refreshTokenExpiresAt),
     superseded: grant.hasRefreshToken ? supersededBy(state, grant.fingerprint) : state.superseded,
     grant: grant.fingerprint,
     account: grant.account ?? state.account,

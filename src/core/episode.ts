@@ -20,12 +20,17 @@ export const hasOpenEpisode = ({ episode }: CredentialState): boolean => episode
 export function beginEpisode(state: CredentialState, code: string, now: Now): CredentialState {
   if (hasOpenEpisode(state)) return state;
   const alerts = state.alerts.filter((record) => !belongsToEpisode(record));
-  return { ...state, episode: { startedAt: now.wallMs, code, endedAt: null }, alerts };
+  return { ...state, episode: { startedAt: now.wallMs, code, endedAt: null, isAnswered: false }, alerts };
 }
 
 export function endEpisode(state: CredentialState, now: Now): CredentialState {
   if (state.episode === null || state.episode.endedAt !== null) return state;
   return { ...state, episode: { ...state.episode, endedAt: now.wallMs } };
+}
+
+/** Another login than the one that a person was asked to replace. It may bring no good token, and so end no episode. */
+export function answerEpisode(state: CredentialState): CredentialState {
+  return state.episode === null ? state : { ...state, episode: { ...state.episode, isAnswered: true } };
 }
 
 function belongsToEpisode(record: AlertRecord): boolean {
@@ -38,8 +43,9 @@ export function settleAlerts(before: CredentialState, now: Now): Step {
   return sendDue(closeEpisode(oweReminder(owing, now), now), now);
 }
 
-function oweEpisode(state: CredentialState, now: Now): CredentialState {
-  if (state.episode === null || state.episode.endedAt !== null) return state;
+function oweEpisode(before: CredentialState, now: Now): CredentialState {
+  if (before.episode === null || before.episode.endedAt !== null) return before;
+  const state = withoutAnsweredAsk(before);
   const isMissing = (kind: AlertKind) =>
     state.policy.alerts.includes(kind) && !state.alerts.some((record) => record.alert.kind === kind);
   const wasAskedToAct = state.alerts.some((record) => record.alert.kind === 'reauthorization_required');
@@ -47,6 +53,14 @@ function oweEpisode(state: CredentialState, now: Now): CredentialState {
     (kind) => isTrue(state, kind) && isMissing(kind) && !(kind === 'first_failure' && wasAskedToAct),
   ).map((kind) => owed(state, { kind, code: codeOf(state), target: null }, now));
   return news.length === 0 ? state : { ...state, alerts: [...state.alerts, ...news] };
+}
+
+/** What was asked for was done, and the new login came to the same: the old message says nothing about it. */
+function withoutAnsweredAsk(state: CredentialState): CredentialState {
+  const { episode } = state;
+  if (!episode?.isAnswered || !isTrue(state, 'reauthorization_required')) return state;
+  const alerts = state.alerts.filter((record) => record.alert.kind !== 'reauthorization_required');
+  return { ...state, episode: { ...episode, isAnswered: false }, alerts };
 }
 
 function isTrue(state: CredentialState, kind: (typeof EPISODE_KINDS)[number]): boolean {

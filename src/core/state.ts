@@ -153,6 +153,8 @@ export interface Episode {
   readonly code: string;
   /** Set when the next good token came; what is still owed is then sent, and the episode is over. */
   readonly endedAt: EpochMs | null;
+  /** Whoever was asked to log in has done so; should that login be refused too, he is asked again. */
+  readonly isAnswered: boolean;
 }
 
 /** A refresh token was sent and no answer came: the server may have spent it. Every further send of it is guarded. */

@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { ALERT_KINDS } from '../../src/core/policy.ts';
 import { epochMs } from '../../src/core/token.ts';
-import { createLife, DAY, failing, failure, grant, HOUR, loaded, MINUTE, SECOND, START, serving } from './life.ts';
+import {
+  createLife,
+  DAY,
+  failing,
+  failure,
+  grant,
+  HOUR,
+  loaded,
+  MINUTE,
+  moved,
+  SECOND,
+  START,
+  serving,
+} from './life.ts';
 
 const DUE = 7 * HOUR + 30 * MINUTE;
 const UNREACHABLE = { code: 'unreachable', unsent: true };
@@ -53,6 +66,23 @@ describe('A8: each message once in an episode', () => {
     expect(reminded.newAlerts()).toEqual(Array.from({ length: 4 }, () => 'reauthorization_required'));
     const ids = reminded.effects.flatMap((effect) => (effect.type === 'send_alert' ? [effect.alert.id] : []));
     expect(new Set(ids).size).toBe(4);
+  });
+
+  it('E3: a login that comes to the same is asked for again, also when its access token had expired before', () => {
+    const life = createLife({ server: failing(INVALID_GRANT) });
+    life.pass(DAY);
+    expect(life.newAlerts()).toEqual(['reauthorization_required']);
+    life.dispatch(moved(grant(2)));
+    life.pass(DAY);
+    expect(life.newAlerts()).toEqual(['reauthorization_required']);
+    // What was refused already is no new login.
+    life.dispatch(moved(grant(2)));
+    life.pass(DAY);
+    expect(life.newAlerts()).toEqual([]);
+    life.server = serving();
+    life.dispatch(moved(grant(3)));
+    life.pass(HOUR);
+    expect(life.newAlerts()).toEqual(['restored']);
   });
 
   it('what was affected and how long it took is in the last message', () => {

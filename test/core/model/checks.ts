@@ -24,7 +24,7 @@ export function judged(
   assertInvariants(state, { deadlineMs: subject.nextDeadline(state, world.now) }, world.now);
   judgeProgress(before, event, state, world);
   assert(state.generation >= before.generation, 'I10: generations only grow');
-  const known = refreshedAccount(before, state, world);
+  const known = refreshedAccount(before, state, loggedIn(before, state) ? { ...world, told: unasked(world) } : world);
   const after = effects.reduce((seen, effect) => judgedEffect(seen, effect, { before, state, event }), known);
   judgeFiles(state, after);
   const isClosed = state.phase.kind !== 'refreshing';
@@ -36,6 +36,11 @@ export function judged(
     told: state.episode === null ? [] : after.told,
   };
 }
+
+/** E3 is about one login: who was asked, has logged in and is refused again has to hear of it. */
+const loggedIn = (before: CredentialState, after: CredentialState): boolean =>
+  before.phase.kind === 'reauthorization_required' && after.grant !== before.grant;
+const unasked = ({ told }: World) => told.filter((kind) => kind !== 'reauthorization_required');
 
 /** A store write whose answer is lost was tried all the same; reports concern one generation. */
 function refreshedAccount(before: CredentialState, after: CredentialState, world: World): World {
@@ -137,10 +142,11 @@ function judgedAlert(
   if (!EPISODE_KINDS.includes(alert.kind)) return world;
   const wasSent = before.alerts.some((record) => record.alert.kind === alert.kind && record.status === 'sent');
   const isSameEpisode = before.episode?.endedAt === null && before.episode.startedAt === alert.episodeStartedAt;
-  assert(!(wasSent && isSameEpisode), 'E3: a message that was accepted is not sent again in its episode');
+  const isTold = world.told.includes(alert.kind);
+  assert(!(wasSent && isSameEpisode && isTold), 'E3: a message that was accepted is not sent again in its episode');
   const isRepeat = before.alerts.some((record) => record.alert.id === alert.id);
-  assert(isRepeat || !world.told.includes(alert.kind) || !isSameEpisode, 'E3: each kind is owed once in an episode');
-  return { ...world, told: world.told.includes(alert.kind) ? world.told : [...world.told, alert.kind] };
+  assert(isRepeat || !isTold || !isSameEpisode, 'E3: each kind is owed once in an episode');
+  return { ...world, told: isTold ? world.told : [...world.told, alert.kind] };
 }
 
 /** Is the token in hand good, as far as the world knows? */

@@ -90,7 +90,7 @@ export function keyOf(state: CredentialState, world: World): string {
       mono(delivery.retryDue),
     ]),
     [state.sentinel.status, mono(state.sentinel.retryDue)],
-    state.episode === null ? null : state.episode.endedAt === null,
+    state.episode === null ? null : [state.episode.endedAt === null, state.episode.isAnswered],
     state.alerts.map((record) => [
       record.alert.kind,
       record.status,
