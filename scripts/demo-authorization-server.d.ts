@@ -21,6 +21,8 @@ export interface AuthorizationServerOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Epoch ms. */
   readonly now?: () => number;
+  /** Called when a request to /token is decided, before its answer goes out; with its secrets. Null: refused. */
+  readonly onDecided?: (decided: { readonly body: string; readonly response: DemoTokenResponse | null }) => void;
 }
 
 export interface DemoTokenResponse {

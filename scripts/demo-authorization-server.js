@@ -41,6 +41,7 @@ import { badRequest, count, createFaults, createGrants } from './demo-authorizat
 export async function startAuthorizationServer(options = {}) {
   const { port = 0, lifeSeconds = 60, reuseGraceSeconds = 0, rotates = true, now = Date.now } = options;
   const { clients = null, deviceIntervalSeconds = 5, deviceLifeSeconds = 600, tls = null } = options;
+  const { onDecided = () => undefined } = options;
   const grants = createGrants({ lifeSeconds, reuseGraceSeconds, rotates, now });
   const browserCodes = createBrowserCodes({ now });
   const deviceCodes = createDeviceCodes({ now, intervalSeconds: deviceIntervalSeconds });
@@ -57,7 +58,7 @@ export async function startAuthorizationServer(options = {}) {
     discovered: 0,
   };
   const known = { grants, browserCodes, deviceCodes, clients: createClients(clients) };
-  const context = { ...known, faults, counts, deviceLifeSeconds, url: '' };
+  const context = { ...known, faults, counts, deviceLifeSeconds, onDecided, url: '' };
   const listener = (request, response) => {
     handle(context, request, response).catch((error) => {
       if (!response.headersSent) sendJson(response, error.status ?? 500, { error: error.code ?? 'server_error' });
@@ -139,6 +140,7 @@ async function answerToken(context, { body, headers }, response) {
   if (failure?.when === 'before_commit') return send(response, failure.status, failure.body, failure.headers);
   const answer = grant(context, headers, body);
   counts[answer.status === 200 ? 'refreshed' : 'refused'] += 1;
+  context.onDecided({ body, response: answer.status === 200 ? answer.json : null });
   if (failure !== null) return send(response, failure.status, failure.body, failure.headers);
   await faults.wait('after_commit');
   if (answer.status === 200 && faults.takeDrop()) {

@@ -2,7 +2,11 @@
 import { resolve } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { type AuthorizationServer, startAuthorizationServer } from '../../scripts/demo-authorization-server.js';
+import {
+  type AuthorizationServer,
+  type DemoTokenResponse,
+  startAuthorizationServer,
+} from '../../scripts/demo-authorization-server.js';
 import type { LogRecord, Workshop } from './workshop.ts';
 
 const SECONDS_PER_MINUTE = 60;
@@ -50,9 +54,11 @@ export function configure(workshop: Workshop, credentials: object, defaults: obj
   });
 }
 
-export function seed(workshop: Workshop, server: AuthorizationServer, ageSeconds = 0): void {
+export function seed(workshop: Workshop, server: AuthorizationServer, ageSeconds = 0): DemoTokenResponse {
   const obtainedAt = Math.floor(Date.now() / 1_000) - ageSeconds;
-  workshop.write('demo.json', { ...server.seed(), obtained_at: obtainedAt });
+  const response = server.seed();
+  workshop.write('demo.json', { ...response, obtained_at: obtainedAt });
+  return response;
 }
 
 export const stored = (workshop: Workshop): Record<string, unknown> => JSON.parse(workshop.read('demo.json'));

@@ -47,11 +47,12 @@ export interface Workshop {
 
 const PROGRAM = resolve('bin/freshd.js');
 
-export function createWorkshop(): Workshop {
+/** @param onFinished the test's own, where several run at once */
+export function createWorkshop(onFinished: typeof onTestFinished = onTestFinished): Workshop {
   const directory = mkdtempSync(join(tmpdir(), 'freshd-system-'));
   const daemons: RunningDaemon[] = [];
   const path = (name: string) => join(directory, name);
-  onTestFinished(async () => {
+  onFinished(async () => {
     for (const { process: child } of daemons) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');
