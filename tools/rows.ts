@@ -144,7 +144,6 @@ E6 | It had to be restarted after the login | It resumes when the stored credent
 
 /** Nothing shows these yet, and why. */
 export const LATER: Readonly<Record<string, string>> = {
-  F62: 'the look at the peer is not built yet; the modes of socket and directory are tested without a row',
   F64: 'the simulation is not built yet',
   A12: 'metrics are not built yet',
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
@@ -157,7 +156,18 @@ export const LATER: Readonly<Record<string, string>> = {
 };
 
 /** A part of these is not shown yet, and why. */
-export const PARTLY: Readonly<Record<string, string>> = {};
+export const PARTLY: Readonly<Record<string, string>> = {
+  F9: 'a secret file that changes is seen by a reload, not by itself',
+  F51: 'the watchdog is not built yet',
+  F59: 'it is said in the log; alerts belong to credentials',
+  F62: 'the look at the peer is not built yet',
+  F75: 'chains are not built yet',
+  F76: '`freshd doctor` is not built yet',
+  F81: 'chains are not built yet',
+  A9: 'the client library, which holds the jobs, is not built yet',
+  B2: 'the client library, which retries, is not built yet',
+  B3: 'chains, which readers fall back to, are not built yet',
+};
 
 export const FAULT_ROWS: readonly Row[] = parse(FAULTS);
 export const LESSON_ROWS: readonly Row[] = parse(LESSONS);

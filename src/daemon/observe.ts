@@ -3,7 +3,7 @@
  *
  * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
  */
-import { isExpired } from '../core/schedule.ts';
+import { isExpired, leadOf, refreshes, wholeLifeMs } from '../core/schedule.ts';
 import type { CredentialState, Delivery, PhaseKind } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
@@ -17,6 +17,8 @@ export interface ObserverOptions {
 
 export function createObserver(options: ObserverOptions): (transition: Transition) => void {
   const { log } = options;
+  /** Once for each credential and start: such a token comes again and again. */
+  const saidShort = new Set<string>();
   return (transition) => {
     const { before, after } = transition;
     if (before === after) return;
@@ -25,6 +27,7 @@ export function createObserver(options: ObserverOptions): (transition: Transitio
     if (before.alerts !== after.alerts) observeAlerts(transition, log);
     if (before.unpersisted !== after.unpersisted) observeStore(transition, log);
     if (before.rejection !== after.rejection) observeRejection(transition, log);
+    if (before.held !== after.held) observeLife(transition, saidShort, log);
   };
 }
 
@@ -142,6 +145,16 @@ function observeAlerts({ credential, before, after }: Transition, log: LogPort):
     if (status === 'sent') log.write('info', 'alert_delivered', fields);
     else if (tries === 1) log.write('warn', 'alert_failed', fields);
   }
+}
+
+/** Where the floor alone fills the lead, a failed refresh leaves no time for another. */
+function observeLife({ credential, after }: Transition, said: Set<string>, log: LogPort): void {
+  const { held, policy } = after;
+  if (held === null || said.has(credential) || !refreshes(policy)) return;
+  const lifeMs = wholeLifeMs(held);
+  if (lifeMs === null || leadOf(policy, held).marginMs > policy.minRefreshIntervalMs) return;
+  said.add(credential);
+  log.write('warn', 'token_short_lived', { credential, life_ms: lifeMs, floor_ms: policy.minRefreshIntervalMs });
 }
 
 function observeStore({ credential, before, after }: Transition, log: LogPort): void {

@@ -29,7 +29,7 @@ async function staleSocket(socketPath: string): Promise<void> {
 }
 
 describe('the socket', () => {
-  test('is nobody else’s: directory 0700, socket 0600, whatever the mask of the process', async () => {
+  test('F62: is nobody else’s: directory 0700, socket 0600, whatever the mask of the process', async () => {
     const umask = process.umask(0);
     onTestFinished(() => void process.umask(umask));
     const { socketPath } = await arrange();

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { planReload } from '../../src/config/reload.ts';
 import { loaded, MAIL, privateFolder } from './arrange.ts';
@@ -29,6 +31,19 @@ test('a reload is planned by name: what comes, what changes and how much, what g
     settings: ['maxConcurrentRefreshes'],
     refused: [],
   });
+});
+
+test('F9: another secret is another configuration of that credential, also where the file says the same', async () => {
+  const folder = privateFolder();
+  const secret = join(folder, 'secret');
+  const refresh = {
+    oauth: { tokenEndpoint: 'https://auth.example/token', clientId: 'x', clientSecret: '$' + '{file:secret}' },
+  };
+  const config = { credentials: { mail: { store: { format: 'token-response', path: 'mail.json' }, refresh } } };
+  writeFileSync(secret, 'wrong', { mode: 0o600 });
+  const old = await loaded(config, { folder });
+  writeFileSync(secret, 'right', { mode: 0o600 });
+  expect(planReload(old, await loaded(config, { folder })).changed).toEqual([{ name: 'mail', policyOnly: false }]);
 });
 
 test('a reload of the same file changes nothing', async () => {

@@ -139,7 +139,7 @@ describe('what the format decides', () => {
     ['openclaw', 'stdout', 1_800_000, true],
     ['hermes', 'stdout', 1_800_000, true],
     ['google-adc', 'stdout', 1_800_000, false],
-  ])('%s: result, margin and rotation', async (format, result, refreshMarginMs, rotates) => {
+  ])('F66: %s: result, margin and rotation', async (format, result, refreshMarginMs, rotates) => {
     const config = await loaded({ credentials: { a: { store: { format }, refresh: { command: ['/bin/true'] } } } });
     expect(config.credentials[0]).toMatchObject({
       refresh: { result },

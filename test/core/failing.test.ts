@@ -41,6 +41,15 @@ describe('a transient failure is retried at a flat interval, then for ever', () 
     expect(life.effects.filter(({ type }) => type === 'withdraw_token')).toHaveLength(1);
   });
 
+  it('F11: a firewall’s page is told like any failure, and keeps the token', () => {
+    const life = createLife({ server: failing({ code: 'http_403' }) });
+    life.pass(DUE + 6 * MINUTE);
+    expect(minutes(life)).toEqual([0, 5]);
+    expect(life.newAlerts()).toEqual(['first_failure']);
+    expect(life.state.doubt).toBeNull();
+    expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', refreshable: true });
+  });
+
   it('F79: a provider that is back 30 s after expiry is found within the retry interval', () => {
     const life = createLife({ server: failing(UNREACHABLE) });
     life.pass(8 * HOUR + 30 * SECOND);
@@ -230,6 +239,15 @@ describe('what needs a person stops at once', () => {
     expect(minutes(life)).toEqual([0, 360, 390, 420]);
   });
 
+  it('F9: another grant in the store opens it again', () => {
+    const life = createLife({ server: failing({ class: 'config', code: 'invalid_client' }) });
+    life.pass(DUE + HOUR);
+    life.newAlerts();
+    life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
+    expect(life.state).toMatchObject({ grant: 'r2', phase: { kind: 'fresh' } });
+    expect(life.newAlerts()).toEqual(['restored']);
+  });
+
   it('F9: another configuration is tried at once', () => {
     const life = createLife({ server: failing({ class: 'config', code: 'invalid_client' }) });
     life.pass(DUE + HOUR);
@@ -289,6 +307,19 @@ describe('A11: the hourly budget', () => {
     expect(life.attempts.length).toBeLessThanOrEqual(bound);
     expect(life.attempts.length).toBeGreaterThanOrEqual(30);
     expect(life.newAlerts().filter((kind) => kind === 'suspicious_refresh_rate')).toHaveLength(1);
+  });
+});
+
+describe('A11: what a server that asks for patience gets', () => {
+  it('F6: no more than the budget, whatever the intervals', () => {
+    const life = createLife({
+      policy: { retryIntervalMs: SECOND, activeRecoveryIntervalMs: 2 * SECOND, minRefreshIntervalMs: SECOND },
+      server: failing({ class: 'rate_limited', code: 'slow_down' }),
+    });
+    life.pass(DUE + HOUR);
+    expect(life.attempts.length).toBeGreaterThan(POLICY.limits.attemptBurst);
+    expect(life.attempts.length).toBeLessThanOrEqual(POLICY.limits.attemptBurst + POLICY.maxAttemptsPerHour + 2);
+    expect(life.state.failures).toBe(0);
   });
 });
 

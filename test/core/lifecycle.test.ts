@@ -18,7 +18,7 @@ import {
 const DUE = 7 * HOUR + 30 * MINUTE;
 
 describe('a credential at rest', () => {
-  it('A1 A2: is refreshed half an hour before its token ends, and the new one is published', () => {
+  it('A1 A2 F82: is refreshed half an hour before its token ends, and the new one is published once the lock is given back', () => {
     const life = createLife({ server: serving() });
     const { generation } = life.state;
     life.pass(DUE - 1);

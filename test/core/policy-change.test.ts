@@ -16,7 +16,7 @@ describe('a changed policy', () => {
     expect(life.attempts).toEqual([7 * HOUR]);
   });
 
-  it('waits until the attempt in flight has closed; its answer is persisted', () => {
+  it('F63: waits until the attempt in flight has closed; its answer is persisted', () => {
     const life = createLife();
     life.pass(DUE);
     life.dispatch(change({ retryIntervalMs: MINUTE }, ['env', 'file']));

@@ -9,6 +9,7 @@ import {
   failing,
   grant,
   HOUR,
+  type Life,
   loaded,
   MINUTE,
   missing,
@@ -20,6 +21,10 @@ import {
 
 const DUE = 7 * HOUR + 30 * MINUTE;
 const INVALID_GRANT = { class: 'terminal', code: 'invalid_grant' } as const;
+
+/** Grants that were to be written into the store, in order. */
+const stored = (life: Life): (string | null)[] =>
+  life.effects.flatMap((effect) => (effect.type === 'persist_token' ? [effect.answer.grant.fingerprint] : []));
 
 describe('D1 D2: broken state is one credential’s own trouble', () => {
   it('D1 F37: nothing is sent, the reason is said, and the token in hand is served', () => {
@@ -42,10 +47,12 @@ describe('D1 D2: broken state is one credential’s own trouble', () => {
     expect(life.newAlerts()).toEqual(['restored']);
   });
 
-  it('F70: a blanked store sends nothing, and its token goes at its expiry', () => {
+  it('F70: a blanked store sends nothing, its token goes at its expiry, and both are back when it is', () => {
     const life = createLife();
     life.dispatch(blanked);
-    life.pass(9 * HOUR);
+    life.pass(8 * HOUR - SECOND);
+    expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', refreshable: false });
+    life.pass(HOUR);
     expect(life.attempts).toEqual([]);
     expect(readToken(life.state, life.now)).toMatchObject({
       kind: 'unusable',
@@ -56,6 +63,9 @@ describe('D1 D2: broken state is one credential’s own trouble', () => {
     expect(sentinel).toMatchObject({
       down: { since: START + 8 * HOUR, reason: 'store_blanked', code: 'store_blanked' },
     });
+    life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
+    expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', refreshable: true });
+    expect(life.effects.findLast((effect) => effect.type === 'set_sentinel')).toMatchObject({ down: null });
   });
 
   it('a missing store begins an episode only for a credential that is required', () => {
@@ -264,6 +274,23 @@ describe('answers without progress', () => {
       failures: 0,
       held: { generation: life.state.generation },
     });
+    expect(stored(life)).toEqual(['r9']);
+  });
+
+  it('F19: nor the same token with a new refresh token, which is stored', () => {
+    const life = createLife({ server: answering(grant(1, { refreshSerial: 9 })) });
+    const { generation } = life.state;
+    life.pass(DUE);
+    expect(life.state).toMatchObject({ grant: 'r9', generation, failures: 0, episode: null });
+    expect(stored(life)).toEqual(['r9']);
+  });
+
+  it('F19: the same token once more, after it was rejected, is a failure', () => {
+    const life = createLife({ server: answering(grant(1)) });
+    life.dispatch({ type: 'rejection_reported', generation: life.state.generation, peer: 'p' });
+    expect(life.attempts).toHaveLength(1);
+    expect(life.state).toMatchObject({ failures: 1, phase: { kind: 'backing_off' } });
+    expect(life.newAlerts()).toEqual(['first_failure']);
   });
 
   it('F18: a token that is expired on arrival is not published, and the attempt is no progress', () => {
@@ -272,6 +299,7 @@ describe('answers without progress', () => {
     const { generation } = life.state;
     life.pass(DUE);
     expect(life.state).toMatchObject({ grant: 'r2', generation, failures: 0, episode: null });
+    expect(stored(life)).toEqual(['r2']);
     life.pass(HOUR);
     expect(life.state.failures).toBeGreaterThan(0);
     expect(life.state.generation).toBe(generation);

@@ -3,6 +3,7 @@ import type { Event } from '../../src/core/event.ts';
 import { step } from '../../src/core/lifecycle.ts';
 import { initialState } from '../../src/core/memory.ts';
 import type { CredentialState } from '../../src/core/state.ts';
+import { epochMs } from '../../src/core/token.ts';
 import { grantOf } from '../../src/core/token-response.ts';
 import { createObserver } from '../../src/daemon/observe.ts';
 import { fingerprint, keptLog, manualClock, policy, tokens } from './fakes.ts';
@@ -137,6 +138,25 @@ test('a thousand reports of one rejection make one record, and its confirmation 
   clock.pass(6_000);
   feed({ type: 'rejection_reported', generation, peer: 'p1' });
   expect(log.of('token_rejected').map(({ fields }) => fields.confirmed)).toEqual([false, true]);
+});
+
+test('F21: a life that leaves no time for a second try is said once, an ordinary one never', () => {
+  const living = (serial: number, lifeMs: number): Event => {
+    const { obtainedAt } = tokens();
+    const expiry = { kind: 'known', expiresAt: epochMs((obtainedAt ?? 0) + lifeMs) } as const;
+    const found = grantOf(
+      tokens({ accessToken: `access-${serial}`, refreshToken: `refresh-${serial}`, expiry }),
+      fingerprint,
+    );
+    if (found === null) throw new Error('expected a grant');
+    return { type: 'store_changed', grant: found, attempt: null };
+  };
+  const { log, feed } = observed({ minRefreshIntervalMs: 10_000 });
+  feed(LOADED, living(2, 31_000));
+  expect(log.of('token_short_lived')).toEqual([]);
+  feed(living(3, 30_000), living(4, 30_000));
+  const fields = { credential: 'a', life_ms: 30_000, floor_ms: 10_000 };
+  expect(log.of('token_short_lived')).toEqual([{ level: 'warn', event: 'token_short_lived', fields }]);
 });
 
 test('A10: no record holds a token', () => {

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { portErrorFrom } from '../../src/adapters/port-error.ts';
+
+const systemError = (code: string) => Object.assign(new Error(`${code}: refused, open '/srv/.env'`), { code });
+const told = (code: string) => portErrorFrom(systemError(code), { path: '/srv/.env', doing: 'write' });
+
+test.each([
+  ['ENOSPC', 'disk_full'],
+  ['EDQUOT', 'quota_exceeded'],
+  ['EROFS', 'read_only_filesystem'],
+  ['EIO', 'io_error'],
+])('F41: %s has a code of its own, %s, and says what to do', (errno, code) => {
+  const error = told(errno);
+  expect(error).toMatchObject({ name: 'PortError', code });
+  expect(error.message).toMatch(new RegExp(`^cannot write /srv/\\.env: .+ \\(${errno}\\); .+`));
+  expect(error.remedy).not.toBe('');
+});
+
+test('what the table does not know is a refusal with the name that the system gave it', () => {
+  expect(told('ESTALE')).toMatchObject({ code: 'write_failed' });
+  expect(told('ESTALE').message).toContain('(ESTALE)');
+});
