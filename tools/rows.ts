@@ -148,7 +148,6 @@ export const LATER: Readonly<Record<string, string>> = {
   A12: 'metrics are not built yet',
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
   A17: 'needs other systems: macOS and Windows',
-  B4: 'the client library is not built yet',
   C1: 'chains are not built yet',
   C2: 'chains are not built yet',
   C3: 'chains are not built yet',
@@ -164,8 +163,6 @@ export const PARTLY: Readonly<Record<string, string>> = {
   F75: 'chains are not built yet',
   F76: '`freshd doctor` is not built yet',
   F81: 'chains are not built yet',
-  A9: 'the client library, which holds the jobs, is not built yet',
-  B2: 'the client library, which retries, is not built yet',
   B3: 'chains, which readers fall back to, are not built yet',
 };
 

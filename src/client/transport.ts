@@ -84,8 +84,7 @@ export function request(options: TransportRequest): Promise<TransportResponse> {
     socket.on('error', (error: Error & { code?: string }) => {
       // A refusal may be on its way before the request was taken in whole; it says more than a broken pipe.
       const response = parseResponse(Buffer.concat(chunks));
-      if (response !== null) settle(() => resolve(response));
-      else fail(...troubleOf(error.code ?? error.message, socketPath), error);
+      settle(() => (response === null ? reject(transportTrouble(error, socketPath)) : resolve(response)));
     });
     socket.write(requestText(options));
   });
@@ -99,7 +98,7 @@ function requestText({ method, path, body, accept = 'application/json' }: Transp
 }
 
 /** @returns null for what is no HTTP answer, or not a whole one */
-function parseResponse(answer: Buffer): TransportResponse | null {
+export function parseResponse(answer: Buffer): TransportResponse | null {
   const headEnd = answer.indexOf('\r\n\r\n');
   if (headEnd === -1) return null;
   const [statusLine = '', ...lines] = answer.toString('latin1', 0, headEnd).split('\r\n');
@@ -113,6 +112,12 @@ function parseResponse(answer: Buffer): TransportResponse | null {
   const body = answer.subarray(headEnd + 4);
   if (Number(headers['content-length'] ?? body.length) !== body.length) return null;
   return { status: Number(status), headers, text: body.toString('utf8') };
+}
+
+/** What an error of the connection means. */
+export function transportTrouble(error: Error & { code?: string }, socketPath: string): TransportError {
+  const [message, code] = troubleOf(error.code ?? error.message, socketPath);
+  return new TransportError(message, { code, cause: error });
 }
 
 function troubleOf(code: string, socketPath: string): [message: string, code: TransportErrorCode] {

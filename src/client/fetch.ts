@@ -1,0 +1,184 @@
+/**
+ * `fetch` with a token, and with the one retry that a refused token deserves.
+ *
+ * Rule: a request is sent again only after a 401 (or what a provider's table counts as one), once, with another generation
+ * than the refused one, and only if its body can be sent again. Whatever else comes is the caller's answer.
+ */
+import type { OutcomeBody, RejectionBody, TokenBody } from '../api/protocol.ts';
+import type { Asking } from './asking.ts';
+import { FreshdError } from './errors.ts';
+import type { Holdings, Token } from './holdings.ts';
+import { isRefused, type WaitOptions } from './wait.ts';
+
+export interface FetchOptions {
+  /** How long to wait for a token, before the request and again after a refusal; 30 s when left out. */
+  readonly waitMs?: number;
+}
+
+export interface FetchParts {
+  readonly holdings: Holdings;
+  readonly asking: Asking;
+  readonly waitForToken: (name: string, options: WaitOptions) => Promise<Token>;
+  readonly take: (body: TokenBody) => void;
+}
+
+export type FetchInput = string | URL | Request;
+
+/**
+ * @throws FreshdError when no token can be had; what `fetch` itself throws
+ * @returns the answer, also a refusal: to the second request, or to the first where it was not sent again
+ */
+export async function fetchWithToken(
+  parts: FetchParts,
+  request: { readonly name: string; readonly input: FetchInput; readonly init: RequestInit },
+  options: FetchOptions,
+): Promise<Response> {
+  const { name, input, init } = request;
+  const { waitMs = WAIT_MS_DEFAULT } = options;
+  const signal = init.signal ?? (input instanceof Request ? input.signal : null);
+  const token = await tokenFor(parts, name, { timeoutMs: waitMs, signal });
+  const first = await send(input, init, token);
+  const refusal = await refusalIn(first);
+  if (refusal === null) return first;
+  const rejection = { ...refusal, generation: token.generation };
+  if (!isReplayable(input, init)) {
+    await report(parts, name, rejection, 0);
+    return first;
+  }
+  const next = await tokenAfter(parts, { name, rejection, waitMs, signal });
+  if (next === null) return first;
+  await first.body?.cancel();
+  return send(input, init, next);
+}
+
+/** One that was refused elsewhere is used only when no better one came in time: it may be good for this server. */
+async function tokenFor(parts: FetchParts, name: string, options: WaitOptions): Promise<Token> {
+  const held = parts.holdings.valid(name);
+  if (held !== null && !isRefused(parts.holdings, held)) return held;
+  try {
+    return await parts.waitForToken(name, options);
+  } catch (error) {
+    const stillHeld = parts.holdings.valid(name);
+    const isLate = error instanceof FreshdError && error.code !== 'closed';
+    if (isLate && stillHeld !== null) return stillHeld;
+    throw error;
+  }
+}
+
+function send(input: FetchInput, init: RequestInit, token: Token): Promise<Response> {
+  const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
+  headers.set('authorization', `${schemeOf(token)} ${token.accessToken}`);
+  return fetch(input, { ...init, headers });
+}
+
+/** RFC 6750 writes Bearer; token endpoints answer with any case, and some servers compare. */
+const schemeOf = ({ tokenType }: Token): string => (/^bearer$/i.test(tokenType) ? 'Bearer' : tokenType);
+
+type Refusal = Pick<RejectionBody, 'http_status' | 'body'>;
+
+/** A 403 is for the daemon to judge, which knows the codes of providers; only a structured one can hold a code. */
+async function refusalIn(response: Response): Promise<Refusal | null> {
+  const { status } = response;
+  if (status === 401) return { http_status: status };
+  const isStructured = /\bjson\b/i.test(response.headers.get('content-type') ?? '');
+  if (status !== 403 || !isStructured) return null;
+  const body = await beginningOf(response.clone());
+  return body === null ? null : { http_status: status, body };
+}
+
+/** @returns null for what is too long to be a refusal */
+async function beginningOf(response: Response): Promise<string | null> {
+  const reader = response.body?.getReader();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    chunks.push(read.value);
+    bytes += read.value.length;
+    if (bytes <= REFUSAL_BYTES_MAX) continue;
+    // Settles only when the caller is done with the other half.
+    void reader?.cancel().catch(() => undefined);
+    return null;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function tokenAfter(
+  parts: FetchParts,
+  options: {
+    readonly name: string;
+    readonly rejection: Omit<RejectionBody, 'consumer'>;
+    readonly waitMs: number;
+    readonly signal: AbortSignal | null;
+  },
+): Promise<Token | null> {
+  const { name, rejection, waitMs, signal } = options;
+  const { generation } = rejection;
+  const newer = () => {
+    const held = parts.holdings.valid(name);
+    return held !== null && held.generation !== generation && !isRefused(parts.holdings, held) ? held : null;
+  };
+  const already = newer();
+  if (already !== null) return already;
+  const outcome = await orAborted(report(parts, name, rejection, waitMs), signal);
+  if (newer() !== null || outcome === 'hopeless') return newer();
+  try {
+    return await parts.waitForToken(name, { afterGeneration: generation, timeoutMs: waitMs, signal });
+  } catch (error) {
+    // The caller has an answer already, and it says what is wrong.
+    if (error instanceof FreshdError) return null;
+    throw error;
+  }
+}
+
+/** The request that is awaited may be shared with others, who still want it. */
+function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal | null): Promise<Result> {
+  if (signal === null) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** @returns `hopeless`: no other token will come of it */
+async function report(
+  { asking, take }: FetchParts,
+  name: string,
+  rejection: Omit<RejectionBody, 'consumer'>,
+  waitMs: number,
+): Promise<'hopeless' | 'open'> {
+  try {
+    const answer = await asking.report(name, rejection, waitMs);
+    if (isToken(answer)) take(answer);
+    else if (HOPELESS.has(answer.outcome)) return 'hopeless';
+    return 'open';
+  } catch (error) {
+    if (error instanceof FreshdError) return error.code === 'unknown_credential' ? 'hopeless' : 'open';
+    throw error;
+  }
+}
+
+const isToken = (answer: TokenBody | OutcomeBody): answer is TokenBody => 'access_token' in answer;
+
+const HOPELESS: ReadonlySet<OutcomeBody['outcome']> = new Set(['ignored', 'not_refreshable']);
+
+/** A stream is read once; whoever sends it again would send the rest of it, or nothing. */
+function isReplayable(input: FetchInput, init: RequestInit): boolean {
+  const body: unknown = init.body ?? (input instanceof Request ? input.body : null);
+  return (
+    body === null ||
+    typeof body === 'string' ||
+    body instanceof ArrayBuffer ||
+    ArrayBuffer.isView(body) ||
+    body instanceof URLSearchParams ||
+    body instanceof FormData ||
+    body instanceof Blob
+  );
+}
+
+/** Longer than refresh scripts usually take. */
+const WAIT_MS_DEFAULT = 30_000;
+
+/** What the daemon takes in a report. */
+const REFUSAL_BYTES_MAX = 16 * 1024;
