@@ -7,7 +7,16 @@
 import { adopt, dueNow, supersede } from './adoption.ts';
 import type { AttemptReason } from './effect.ts';
 import type { Event } from './event.ts';
-import { closing, failed, failPhase, outcomeUnknown, type Refreshing, refunded } from './failing.ts';
+import {
+  closing,
+  doubted,
+  failed,
+  failPhase,
+  leavesDoubt,
+  outcomeUnknown,
+  type Refreshing,
+  refunded,
+} from './failing.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshStarted } from './rejection.ts';
 import { after, isFirstGuarded, isInDoubt, refilled } from './schedule.ts';
@@ -55,7 +64,11 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
 }
 
 /** The journal names the attempt: only now may anything be sent. */
-function recorded(state: CredentialState, phase: Refreshing, now: Now): Step {
+function recorded(before: CredentialState, found: Refreshing, isAfterOrphan: boolean, now: Now): Step {
+  // The orphan has not moved for a minute, so this send need not wait; but what its refusal means has changed.
+  const isDoubtful = isAfterOrphan && found.impasse === undefined && leavesDoubt(before);
+  const state = isDoubtful ? doubted(before, now) : before;
+  const phase = isDoubtful && found.guard === 'none' ? { ...found, guard: 'later' as const } : found;
   const { refreshTimeoutMs, killGraceMs, limits } = state.policy;
   const deadline = after(now, refreshTimeoutMs + killGraceMs + limits.resultSlackMs);
   return {
@@ -165,7 +178,7 @@ export function applyResult(state: CredentialState, event: Event & { readonly at
   if (phase === null) return unchanged;
   switch (event.type) {
     case 'attempt_recorded':
-      return phase.stage === 'recording' ? recorded(state, phase, now) : unchanged;
+      return phase.stage === 'recording' ? recorded(state, phase, event.afterOrphan === true, now) : unchanged;
     case 'refresh_succeeded':
       return phase.stage === 'running' ? succeeded(state, phase, event.answer, now) : unchanged;
     case 'refresh_failed':

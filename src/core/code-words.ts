@@ -52,6 +52,7 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['state_broken', 'the stored credential cannot be understood'],
   ['token_missing', 'nothing is stored for it'],
   ['rejected', 'its consumers report that the service refuses it'],
+  ['lock_place_unusable', 'the locks of the tool that owns its store cannot be taken from here'],
   ['left_run_alive', 'a refresh script from before the last start is still running'],
   ['store_busy', 'another program holds the lock of its store'],
   ['not_yet_valid', 'the new token is not valid yet; look at the clock of this machine'],
@@ -62,7 +63,7 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
 ]);
 
 const MISCONFIGURED =
-  /^(?:script_\w+|exit_78|working_directory_missing|program_missing|variable_missing|usage_error|bad_configuration|client_secret_missing|invalid_assertion|invalid_client|unauthorized_client|invalid_request|invalid_scope|unsupported_grant_type)$/;
+  /^(?:script_\w+|exit_78|working_directory_missing|program_missing|variable_missing|usage_error|bad_configuration|client_secret_missing|invalid_assertion|invalid_client|unauthorized_client|invalid_request|invalid_scope|unsupported_grant_type|lock_place_unusable)$/;
 
 /** Codes are identifiers; whatever else an OAuth answer put in that place is not repeated. */
 const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -44,7 +44,8 @@ export type Event =
   | { readonly type: 'store_changed'; readonly grant: Grant; readonly attempt: number | null }
   /** `reread_store` found nothing new; `obstacle` is the local precondition of a refresh that is not met, if any. */
   | { readonly type: 'store_unchanged'; readonly obstacle: Failure | null }
-  | { readonly type: 'attempt_recorded'; readonly attempt: number }
+  /** `afterOrphan`: the tool that owns the store left its lock behind; it may have sent the same refresh token. */
+  | { readonly type: 'attempt_recorded'; readonly attempt: number; readonly afterOrphan?: boolean }
   | { readonly type: 'refresh_succeeded'; readonly attempt: number; readonly answer: Answer }
   | { readonly type: 'refresh_failed'; readonly attempt: number; readonly failure: Failure }
   /** The run broke off without a result; a failure in doubt, and what still runs is ended. The back-stop is the core's own. */

@@ -11,7 +11,7 @@ import { beginEpisode } from './episode.ts';
 import type { Failure } from './failure.ts';
 import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
-import { after, isExpired, isInDoubt, laterOf, refilled, retryPhase, wallOf } from './schedule.ts';
+import { after, isExpired, isInDoubt, laterOf, refilled, refreshes, retryPhase, wallOf } from './schedule.ts';
 import { askPerson, outlived } from './set-aside.ts';
 import type { CredentialState, Impasse, Latched, Phase, Step } from './state.ts';
 import type { Now } from './token.ts';
@@ -24,7 +24,7 @@ const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_fai
 
 export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
   if (phase.impasse !== undefined) return triedInVain(state, { ...phase, impasse: phase.impasse }, failure, now);
-  const isDoubtful = failure.doubt && state.policy.rotates && !state.policy.resultInStore;
+  const isDoubtful = failure.doubt && leavesDoubt(state);
   const next = failPhase(isDoubtful ? doubted(state, now) : state, failure, now);
   const isOpen = isInDoubt(next) && !isRefused(next);
   return { state: next, effects: phase.stage === 'recording' ? [] : [closing(state, isOpen ? 'keep' : 'empty')] };
@@ -67,6 +67,10 @@ const OUTCOME_UNKNOWN: Failure = {
   retryAfterMs: null,
   detail: 'no result came back from the refresh',
 };
+
+/** Refresh tokens are single use, and freshd or its script sends them. */
+export const leavesDoubt = ({ policy }: CredentialState): boolean =>
+  policy.rotates && !policy.resultInStore && refreshes(policy);
 
 export function doubted(state: CredentialState, now: Now): CredentialState {
   if (state.grant === null) return state;

@@ -7,7 +7,7 @@
 import { adopt } from './adoption.ts';
 import { persist } from './attempt.ts';
 import type { JournalFinding } from './event.ts';
-import { closing, doubted, type Refreshing } from './failing.ts';
+import { closing, doubted, leavesDoubt, type Refreshing } from './failing.ts';
 import { after, expiresAtOf, isInDoubt, refreshes, retryPhase } from './schedule.ts';
 import { setAside, spent } from './set-aside.ts';
 import type { CredentialState, Step } from './state.ts';
@@ -62,9 +62,6 @@ function unanswered(
   if (!isWaiting && !isRecovering) return { state: adopted, effects: [] };
   return { state: { ...adopted, phase: { kind: isRecovering ? 'recovering' : 'backing_off', due } }, effects: [] };
 }
-
-const leavesDoubt = ({ policy }: CredentialState): boolean =>
-  policy.rotates && !policy.resultInStore && refreshes(policy);
 
 function putOff(state: CredentialState, now: Now): CredentialState {
   return state.phase.kind === 'backing_off' ? { ...state, phase: retryPhase(state, now) } : state;

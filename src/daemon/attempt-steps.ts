@@ -6,12 +6,20 @@
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
+import type { Policy } from '../core/policy.ts';
 import type { Answer, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
 import { readTokenResponse } from '../core/token-response.ts';
 import { findingOf, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
-import { unsent } from './failures.ts';
+import { misconfigured, unsent } from './failures.ts';
 import type { Leave } from './line.ts';
-import type { ClockPort, JournalEntry, Release, StoreReading } from './ports.ts';
+import {
+  type ClockPort,
+  type JournalEntry,
+  type LockPurpose,
+  PortError,
+  type Release,
+  type StoreReading,
+} from './ports.ts';
 
 /** An attempt from its begin to its close, with what it holds. */
 export interface OpenAttempt {
@@ -52,8 +60,7 @@ export async function prepareAttempt(
   const obstacle = (await refresh?.obstacle()) ?? null;
   if (obstacle !== null) return failedWith(attempt, obstacle);
 
-  const purpose = credential.policy.method === 'script' ? 'script' : 'write';
-  const unlock = await store.lock(tools.lockLimitMs, purpose);
+  const unlock = await store.lock(tools.lockLimitMs, lockPurposeOf(credential.policy));
   if (open.closed) {
     await unlock();
     return failedWith(attempt, unsent('store_busy', 'the attempt was given up while it waited for the lock'));
@@ -80,7 +87,7 @@ export async function prepareAttempt(
     response: null,
   };
   await tools.write(open, open.entry);
-  return { type: 'attempt_recorded', attempt };
+  return { type: 'attempt_recorded', attempt, ...(store.wasOrphaned?.() === true ? { afterOrphan: true } : {}) };
 }
 
 /** A store without a grant: some scripts need none, and an answer that was set aside is sent in its stead. */
@@ -142,5 +149,25 @@ export async function commitAnswer(
     await unlock?.();
   }
 }
+
+/** Where a lock would exclude nobody trying again is of no use; all else passes. */
+export const lockFailure = ({ code, message }: PortError): Failure =>
+  code === LOCK_PLACE_UNUSABLE ? misconfigured(code, message) : unsent(code, message);
+
+/** @returns why its lock cannot be taken; null also when somebody holds it: then it excludes whom it is meant to */
+export async function lockObstacle({ policy, parts }: ManagedCredential): Promise<Failure | null> {
+  try {
+    const unlock = await parts.store.lock(0, lockPurposeOf(policy));
+    await unlock();
+    return null;
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    return error.code === 'store_busy' ? null : lockFailure(error);
+  }
+}
+
+const lockPurposeOf = ({ method }: Policy): LockPurpose => (method === 'script' ? 'script' : 'write');
+
+export const LOCK_PLACE_UNUSABLE = 'lock_place_unusable';
 
 export const failedWith = (attempt: number, failure: Failure): Event => ({ type: 'refresh_failed', attempt, failure });

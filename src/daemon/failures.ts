@@ -8,6 +8,11 @@ export function unsent(code: string, detail: string): Failure {
   return { ...base(code, detail), unsent: true };
 }
 
+/** It cannot work as it is set up here; nothing was sent. */
+export function misconfigured(code: string, detail: string): Failure {
+  return { ...unsent(code, detail), class: 'config' };
+}
+
 /** Something may have been sent, and whether the server rotated is not known. */
 export function inDoubt(code: string, detail: string): Failure {
   return { ...base(code, detail), doubt: true };

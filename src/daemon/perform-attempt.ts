@@ -9,7 +9,14 @@ import type { AttemptReason, Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { lifeLeftMs } from '../core/schedule.ts';
 import type { CredentialState } from '../core/state.ts';
-import { commitAnswer, failedWith, type OpenAttempt, prepareAttempt, type StepTools } from './attempt-steps.ts';
+import {
+  commitAnswer,
+  failedWith,
+  lockFailure,
+  type OpenAttempt,
+  prepareAttempt,
+  type StepTools,
+} from './attempt-steps.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { unsent } from './failures.ts';
@@ -189,7 +196,7 @@ export class Attempts {
       if (!(error instanceof PortError)) {
         return failedWith(open.attempt, unsent('internal_error', this.#internal(open, 'begin_attempt', error)));
       }
-      return failedWith(open.attempt, unsent(error.code, error.message));
+      return failedWith(open.attempt, lockFailure(error));
     }
   }
 

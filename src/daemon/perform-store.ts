@@ -9,6 +9,7 @@ import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { Fingerprinter } from '../core/token.ts';
+import { LOCK_PLACE_UNUSABLE, lockObstacle } from './attempt-steps.ts';
 import { describeBug } from './bug.ts';
 import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
 import { unsent } from './failures.ts';
@@ -83,11 +84,12 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
     }
   }
 
-  /** Asked for only where the core waits for it: it costs a look at files. */
-  async function obstacleTo({ name, parts }: ManagedCredential): Promise<Failure | null> {
-    const phase = options.state(name)?.phase;
-    const isWaitedFor = phase?.kind === 'reauthorization_required' && phase.local;
-    return isWaitedFor && parts.refresh !== null ? parts.refresh.obstacle() : null;
+  /** Asked for only where the core waits for it: it costs a look at files, or the taking of a lock. */
+  async function obstacleTo(credential: ManagedCredential): Promise<Failure | null> {
+    const { refresh } = credential.parts;
+    const phase = options.state(credential.name)?.phase;
+    if (phase?.kind !== 'reauthorization_required' || !phase.local || refresh === null) return null;
+    return (await refresh.obstacle()) ?? (phase.code === LOCK_PLACE_UNUSABLE ? await lockObstacle(credential) : null);
   }
 }
 

@@ -55,6 +55,11 @@ export interface StorePort {
    */
   lock(timeoutMs: number, purpose: LockPurpose): Promise<Release>;
   /**
+   * Was an orphaned lock of the tool taken over since this was last asked, and nothing written after it? Whoever held it may have
+   * sent the refresh token. Absent: the tool has no locks.
+   */
+  wasOrphaned?(): boolean;
+  /**
    * Calls back soon after the store may have changed, as far as the system tells; the regular check stays needed.
    * @returns how to stop it
    */

@@ -7,6 +7,7 @@ import {
   grant,
   HOUR,
   type Life,
+  type LifeOptions,
   loaded,
   MINUTE,
   moved,
@@ -370,6 +371,22 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     life.pass(5 * MINUTE);
     expect(life.attempts.map((at) => (at - DUE) / SECOND)).toEqual([0, 20, 320]);
     expect(life.state.doubt?.sends).toBe(2);
+  });
+
+  it('F3: an orphaned lock of its tool leaves a doubt about what is sent: its refusal is a lost response', () => {
+    const afterOrphan: LifeOptions['answer'] = (effect) =>
+      effect.type === 'begin_attempt'
+        ? { type: 'attempt_recorded', attempt: effect.attempt, afterOrphan: true }
+        : undefined;
+    const life = createLife({ server: failing({ class: 'terminal', code: 'invalid_grant' }), answer: afterOrphan });
+    life.pass(DUE);
+    expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'lost_response' });
+    const own = createLife({ server: () => 'hang', answer: afterOrphan, policy: { resultInStore: true } });
+    own.pass(DUE);
+    expect(own.state).toMatchObject({ phase: { stage: 'running' }, doubt: null });
+    const open = createLife({ server: () => 'hang', answer: afterOrphan });
+    open.pass(DUE);
+    expect(open.state).toMatchObject({ phase: { guard: 'later' }, doubt: { fingerprint: 'r1', sends: 1 } });
   });
 
   it('F3 F78: an answer that refuses what may have been spent is a lost response, also after a restart', () => {

@@ -1,72 +1,8 @@
-import { describe, expect, test } from 'vitest';
-import type { Event } from '../../src/core/event.ts';
-import type { Answer, Grant, TokenSet } from '../../src/core/token.ts';
-import { epochMs, type Fingerprint } from '../../src/core/token.ts';
-import { grantOf as nameGrant } from '../../src/core/token-response.ts';
-import { createLine } from '../../src/daemon/line.ts';
-import { Attempts } from '../../src/daemon/perform-attempt.ts';
-import { PortError, type RefreshOutcome } from '../../src/daemon/ports.ts';
-import {
-  deferred,
-  type FakeRefresh,
-  fakeJournal,
-  fakeRefresh,
-  fakeStore,
-  fingerprint,
-  keptLog,
-  managed,
-  manualClock,
-  stateOf,
-  tokens,
-  until,
-  WALL_START_MS,
-} from './fakes.ts';
-
-const EXPECTED = fingerprint('refresh-1');
-const grantOf = (set: TokenSet): Grant => {
-  const grant = nameGrant(set, fingerprint);
-  if (grant === null) throw new Error('expected tokens');
-  return grant;
-};
-const OBTAINED_AT = '2026-11-01T00:00:00.000Z';
-const NEXT = { access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 3_600, obtained_at: OBTAINED_AT };
-
-function build(options: { outcome?: RefreshOutcome; policy?: Parameters<typeof managed>[2]; slots?: number } = {}) {
-  const clock = manualClock();
-  const store = fakeStore();
-  const refresh: FakeRefresh = fakeRefresh(() => options.outcome ?? { kind: 'response', response: NEXT });
-  const journal = fakeJournal();
-  const log = keptLog();
-  const events: Event[] = [];
-  const credential = managed('a', { store, refresh }, options.policy);
-  const attempts = new Attempts({
-    credential: (name) => (name === 'a' ? credential : undefined),
-    state: (name) => stateOf(name, clock),
-    isReconciling: () => false,
-    report: (_name, event) => events.push(event),
-    line: createLine(options.slots ?? 1),
-    journal,
-    clock,
-    log,
-    fingerprint,
-    createRunId: () => 'run-1',
-    bootId: 'boot-1',
-    lockLimitMs: 30_000,
-    stepLimitMs: 100,
-  });
-  const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false, setAside: null });
-  const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
-  return { attempts, begin, run, store, refresh, journal, log, events, clock };
-}
-
-async function answerOf(built: ReturnType<typeof build>): Promise<Answer> {
-  await built.begin();
-  await built.run();
-  const event = built.events.at(-1);
-  if (event?.type !== 'refresh_succeeded') throw new Error(`expected refresh_succeeded, got ${event?.type}`);
-  return event.answer;
-}
+import { expect, test } from 'vitest';
+import { epochMs } from '../../src/core/token.ts';
+import { PortError } from '../../src/daemon/ports.ts';
+import { answerOf, build, EXPECTED, NEXT, REFUSED, ROTATED, TIMEOUT } from './attempt-arrange.ts';
+import { deferred, fingerprint, tokens, until, WALL_START_MS } from './fakes.ts';
 
 test('an attempt locks, re-reads, journals, runs, records, persists and unlocks, in this order', async () => {
   const built = build();
@@ -184,6 +120,27 @@ test('a busy lock and a full journal are failures that sent nothing, and leave n
   expect(store.locked).toBe(false);
 });
 
+test('an orphaned lock of the tool is told with the record: whoever held it may have sent the same', async () => {
+  const { begin, store, events } = build();
+  store.wasOrphaned = () => true;
+  await begin();
+  expect(events).toEqual([{ type: 'attempt_recorded', attempt: 1, afterOrphan: true }]);
+});
+
+test('a place where the lock of the tool would exclude nobody is a matter of configuration', async () => {
+  const { begin, store, events } = build();
+  store.lock = async () => {
+    throw new PortError('mounted by itself', { code: 'lock_place_unusable', remedy: '' });
+  };
+  await begin();
+  expect(events).toMatchObject([
+    {
+      type: 'refresh_failed',
+      failure: { class: 'config', origin: 'local', unsent: true, code: 'lock_place_unusable' },
+    },
+  ]);
+});
+
 test('a lock that never answers ends as store_busy, and is given back when it comes after all', async () => {
   const { begin, store, events } = build();
   const late = deferred();
@@ -220,62 +177,6 @@ test('the next attempt takes over what a former one left open', async () => {
     { type: 'attempt_recorded', attempt: 2 },
   ]);
   expect(store.locks).toBe(2);
-});
-
-describe('F72: an answer that was set aside', () => {
-  const KEPT: Answer = {
-    grant: { ...grantOf(tokens({ refreshToken: 'refresh-5' })), token: null },
-    response: { access_token: 'access-5', refresh_token: 'refresh-5', expires_in: 3_600 },
-  };
-  const beginWith = ({ attempts }: ReturnType<typeof build>, expected: Fingerprint | null) =>
-    attempts.begin('a', {
-      type: 'begin_attempt',
-      attempt: 1,
-      reason: 'set_aside',
-      expected,
-      guarded: false,
-      setAside: KEPT,
-    });
-
-  test('is sent in place of what the store holds, and the journal names both', async () => {
-    const built = build();
-    await beginWith(built, EXPECTED);
-    await built.run();
-    expect(built.refresh.requests).toMatchObject([{ tokens: { refreshToken: 'refresh-5' } }]);
-    expect(built.journal.entries.get('a')).toMatchObject({ fingerprint: fingerprint('refresh-5'), found: EXPECTED });
-    expect(built.events.at(-1)).toMatchObject({ type: 'refresh_succeeded' });
-  });
-
-  test('is sent over a blanked store, but not over one that came back, nor over one that cannot be understood', async () => {
-    const blanked = build();
-    blanked.store.reading = { kind: 'blanked', detail: 'emptied' };
-    await beginWith(blanked, null);
-    const back = build();
-    await beginWith(back, null);
-    const broken = build();
-    broken.store.reading = { kind: 'broken', detail: 'half' };
-    await beginWith(broken, null);
-    const types = [blanked, back, broken].map(({ events }) => events.map(({ type }) => type));
-    expect(types).toEqual([['attempt_recorded'], ['store_changed'], ['state_broken']]);
-  });
-
-  test('a refusal of it is a verdict: the store did not move by holding something else all along', async () => {
-    const built = build({ outcome: REFUSED });
-    await beginWith(built, EXPECTED);
-    await built.run();
-    expect(built.events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
-  });
-
-  test('is moved aside in the journal when its attempt is closed', async () => {
-    const built = build();
-    const answer = await answerOf(built);
-    await built.attempts.record('a', { type: 'record_answer', attempt: 1, answer });
-    await built.attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'set_aside' });
-    expect(built.journal.entries.size).toBe(0);
-    expect(built.journal.setAsides.get('a')?.response).toEqual(answer.response);
-    await built.attempts.forgetSetAside('a');
-    expect(built.journal.setAsides.size).toBe(0);
-  });
 });
 
 test('an answer is written over a store that was blanked or is gone meanwhile, unless it needs what stood there', async () => {
@@ -347,22 +248,6 @@ test('F66: a store that did not move is reported as it is, for the core to judge
     answer: { grant: { fingerprint: EXPECTED, token: { fingerprint: fingerprint('access-1') } }, response: null },
   });
 });
-
-const ROTATED = { kind: 'tokens', tokens: tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }) } as const;
-const TIMEOUT = unsentNever('transient', 'timeout');
-const REFUSED = unsentNever('terminal', 'invalid_grant');
-
-function unsentNever(failureClass: 'transient' | 'terminal', code: string): RefreshOutcome {
-  const failure = {
-    class: failureClass,
-    code,
-    doubt: true,
-    unsent: false,
-    origin: 'server',
-    retryAfterMs: null,
-  } as const;
-  return { kind: 'failure', failure: { ...failure, detail: null } };
-}
 
 test('F77: a tool that was ended after it wrote its store has refreshed', async () => {
   const { begin, run, store, events } = build({ outcome: TIMEOUT, policy: { resultInStore: true } });

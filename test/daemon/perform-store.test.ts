@@ -15,7 +15,7 @@ import {
   until,
 } from './fakes.ts';
 
-function build(options: { local?: boolean; attempting?: boolean } = {}) {
+function build(options: { local?: boolean; attempting?: boolean; code?: string } = {}) {
   const clock = manualClock();
   const store = fakeStore();
   const refresh = fakeRefresh(() => ({ kind: 'stored' }));
@@ -25,7 +25,7 @@ function build(options: { local?: boolean; attempting?: boolean } = {}) {
   const required = {
     kind: 'reauthorization_required',
     reason: 'config',
-    code: 'script_missing',
+    code: options.code ?? 'script_missing',
     since: clock.now().wallMs,
     latchedTo: null,
     probeDue: null,
@@ -52,6 +52,28 @@ test('E6: a store that changed is reported with what it holds, and not again whi
     { type: 'store_changed', attempt: null, grant: { fingerprint: fingerprint('refresh-9') } },
     { type: 'store_unchanged', obstacle: null },
   ]);
+});
+
+test.each([
+  ['lock_place_unusable', { class: 'config', code: 'lock_place_unusable' }],
+  ['io_error', { class: 'transient', code: 'io_error' }],
+  ['store_busy', null],
+])('a place of locks that cannot be used is looked at again until it can: %s', async (code, obstacle) => {
+  const { check, store, events } = build({ local: true, code: 'lock_place_unusable' });
+  const { lock } = store;
+  await check();
+  store.lock = async () => {
+    throw new PortError('not now', { code, remedy: '' });
+  };
+  await check();
+  store.lock = lock;
+  await check();
+  const found = obstacle === null ? null : expect.objectContaining(obstacle);
+  expect(events.slice(1)).toEqual([
+    { type: 'store_unchanged', obstacle: found },
+    { type: 'store_unchanged', obstacle: null },
+  ]);
+  expect(store.locked).toBe(false);
 });
 
 test('a file system that hangs says nothing about the store, and gets no second look until it answers', async () => {

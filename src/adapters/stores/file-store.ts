@@ -104,6 +104,10 @@ class FileStore implements StorePort {
     };
   }
 
+  wasOrphaned(): boolean {
+    return this.#toolLocks?.wasOrphaned() ?? false;
+  }
+
   async #commit(response: TokenResponse, { stillExpected, locks }: CommitTerms): ReturnType<StorePort['write']> {
     const [path, codec, look] = [this.path, this.#codec, this.#look];
     for (let tries = 0; tries < COMMIT_TRIES_MAX; tries += 1) {
@@ -113,6 +117,8 @@ class FileStore implements StorePort {
       const text = codec.merge(finding.text, response, this.#now());
       refuseUnlessReadable(text, codec, { path, now: this.#now() });
       if (text === finding.text || (await replace(path, finding, { text, locks }))) {
+        // Whatever an orphan's holder may have sent was replaced with this.
+        this.wasOrphaned();
         return { committed: true, found: (await look.find(text)).reading };
       }
       // Whoever took the locks from us is writing now.

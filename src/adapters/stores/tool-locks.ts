@@ -25,6 +25,8 @@ export interface ToolLocks {
   waitUntilFree(timeoutMs: number): Promise<void>;
   /** Takes them all. @throws PortError `store_busy`, `lock_place_unusable`, or one of `portErrorFrom` */
   take(timeoutMs: number): Promise<HeldToolLocks>;
+  /** Was an orphan taken over since this was last asked? */
+  wasOrphaned(): boolean;
 }
 
 export interface HeldToolLocks {
@@ -57,6 +59,7 @@ export function createToolLocks(options: ToolLocksOptions): ToolLocks {
         await wait(pollMs);
       }
     },
+    wasOrphaned: () => watch.wasOrphaned(),
   };
 
   /** Looks at all of them, so that two orphans are watched at the same time. */
@@ -96,6 +99,7 @@ async function takeAll(
 /** Remembers over several waits how long each lock has not moved. */
 function createOrphanWatch({ monotonicMs, onTakenOver }: ToolLocksOptions, files: LockFiles) {
   const watched = new Map<string, { readonly signature: string; readonly stillMs: number; readonly at: number }>();
+  let hasTakenOver = false;
 
   /** @returns `free` also when it was an orphan, and is removed now */
   async function look(path: string): Promise<'free' | 'held'> {
@@ -113,11 +117,18 @@ function createOrphanWatch({ monotonicMs, onTakenOver }: ToolLocksOptions, files
     if (stillMs < ORPHAN_MS) return 'held';
     watched.delete(path);
     if (!(await files.remove(path, signature))) return 'held';
+    hasTakenOver = true;
     onTakenOver(path);
     return 'free';
   }
 
-  return { look };
+  function wasOrphaned(): boolean {
+    const answer = hasTakenOver;
+    hasTakenOver = false;
+    return answer;
+  }
+
+  return { look, wasOrphaned };
 }
 
 function busy(path: string, timeoutMs: number): PortError {

@@ -90,6 +90,16 @@ describe('a script that drives the tool', () => {
 });
 
 describe('an orphan', () => {
+  it('whose holder may have sent what a write of ours has replaced since is no reason for doubt', async () => {
+    const { store, both, clock } = await claude();
+    for (const path of both) await mkdir(path);
+    clock.stepMs = 5_000;
+    const release = await store.lock(60_000, 'write');
+    await store.write({ access_token: 'access-2', refresh_token: 'refresh-2', expires_in: 60 }, () => true);
+    await release();
+    expect(store.wasOrphaned?.()).toBe(false);
+  });
+
   it.each(['script', 'write'] as const)('is taken over after 60 s of watching, and said (%s)', async (purpose) => {
     const { store, both, takenOver, clock } = await claude();
     for (const path of both) await mkdir(path);
@@ -97,6 +107,7 @@ describe('an orphan', () => {
     const release = await store.lock(60_000, purpose);
     expect([...takenOver].sort()).toEqual([...both].sort());
     expect(both.map((path) => existsSync(path))).toEqual(both.map(() => purpose === 'write'));
+    expect([store.wasOrphaned?.(), store.wasOrphaned?.()]).toEqual([true, false]);
     await release();
   });
 
