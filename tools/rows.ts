@@ -158,6 +158,7 @@ export const LATER: Readonly<Record<string, string>> = {
 export const PARTLY: Readonly<Record<string, string>> = {
   F9: 'a secret file that changes is seen by a reload, not by itself',
   F51: 'the watchdog is not built yet',
+  F53: 'twenty at once, with a count of the requests, are not shown yet',
   F59: 'it is said in the log; alerts belong to credentials',
   F62: 'the look at the peer is not built yet',
   F75: 'chains are not built yet',

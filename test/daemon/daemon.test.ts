@@ -202,6 +202,26 @@ test('F63: a stop lets the refresh under way finish and be stored; a second one 
   expect(of('a').store.locked).toBe(false);
 });
 
+test('F63: a stop waits for a publication under way, so that no consumer is left with an old token', async () => {
+  const { daemon, of, phase, pass } = build(['a']);
+  await daemon.start();
+  const disk = deferred();
+  of('a').publisher.act = () => disk.promise;
+  pass(HOUR_MS - 600_000);
+  await until(() => of('a').publisher.told.length === 2);
+
+  let stopped = false;
+  const stopping = daemon.stop().then(() => {
+    stopped = true;
+  });
+  await until(() => phase('a') === 'stopped');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(stopped).toBe(false);
+  disk.resolve();
+  await stopping;
+  expect(of('a').publisher.told).toHaveLength(2);
+});
+
 test('at stop nothing is withdrawn, and what is remembered is saved', async () => {
   const { daemon, of, alarm, memory } = build(['a']);
   const { save } = memory;
