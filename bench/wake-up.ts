@@ -105,6 +105,7 @@ const policyOf = (index: number): Policy =>
     own: {},
     defaults: {},
     alerts: { kinds: [], reminderMs: null },
+    hookTimeoutMs: null,
     machineId: '',
   });
 

@@ -35,7 +35,14 @@ export function resolveCredential(
   const limits = { format: store.format, own: raw, defaults };
   return {
     name,
-    policy: resolvePolicy({ name, refresh, alerts: options.alerts, machineId: resolver.capture.machineId, ...limits }),
+    policy: resolvePolicy({
+      name,
+      refresh,
+      alerts: options.alerts,
+      machineId: resolver.capture.machineId,
+      hookTimeoutMs: longestHookMs(publish),
+      ...limits,
+    }),
     store,
     refresh,
     publish: publish.filter((target) => target !== null),
@@ -176,6 +183,11 @@ function resolvePublish(resolver: Resolver, at: At, raw: RawPublish): PublishCon
     followSymlink: fileOnly.followSymlink ?? false,
     write: fileOnly.write ?? 'atomic',
   };
+}
+
+function longestHookMs(publish: readonly (PublishConfig | null)[]): number | null {
+  const timeouts = publish.flatMap((target) => (target?.type === 'hook' ? [target.timeoutMs] : []));
+  return timeouts.length === 0 ? null : Math.max(...timeouts);
 }
 
 /** Keys that mean something only beside another one, which is absent. */

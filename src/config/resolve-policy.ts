@@ -17,6 +17,8 @@ export interface PolicyInputs {
   readonly defaults: LimitValues;
   readonly alerts: { readonly kinds: readonly AlertKind[]; readonly reminderMs: number | null };
   readonly machineId: string;
+  /** The longest of its hooks; null: it has none. */
+  readonly hookTimeoutMs: number | null;
 }
 
 export function resolvePolicy(inputs: PolicyInputs): Policy {
@@ -44,7 +46,7 @@ export function resolvePolicy(inputs: PolicyInputs): Policy {
     jitterSeed: jitterSeed(inputs.machineId, name),
     alerts: inputs.alerts.kinds,
     reminderMs: inputs.alerts.reminderMs,
-    limits: LIMITS,
+    limits: { ...LIMITS, deliveryTimeoutMs: deliveryTimeoutMs(inputs.hookTimeoutMs, limit('killGraceSeconds')) },
   };
 }
 
@@ -74,6 +76,12 @@ function rejectionHoldMs(inputs: PolicyInputs): number {
   return resolveLimit(useRecovery ? 'activeRecoveryIntervalMinutes' : 'rejectionHoldSeconds', inputs);
 }
 
+/** A hook that takes its time is not told a second time while it runs. */
+function deliveryTimeoutMs(hookTimeoutMs: number | null, killGraceMs: number): number {
+  const hookMs = hookTimeoutMs === null ? 0 : hookTimeoutMs + killGraceMs + DELIVERY_SLACK_MS;
+  return Math.max(LIMITS.deliveryTimeoutMs, hookMs);
+}
+
 function methodOf(refresh: RefreshConfig | null): RefreshMethod {
   if (refresh === null) return 'static';
   return refresh.kind === 'command' ? 'script' : refresh.kind;
@@ -92,3 +100,6 @@ function mintsWithoutGrant(refresh: RefreshConfig | null, format: StoreFormat): 
 function jitterSeed(machineId: string, name: string): number {
   return createHash('sha256').update(`${machineId}\0${name}`).digest().readUInt32BE(0);
 }
+
+// What the shell allows a hook beyond its own limits, and its wait for a turn among others.
+const DELIVERY_SLACK_MS = 30_000;

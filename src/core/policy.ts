@@ -43,6 +43,8 @@ export interface Limits {
   readonly distrustMs: number;
   readonly distrustMaxMs: number;
   readonly jumpGraceMs: number;
+  /** Without an answer for this long a publication is told again; longer than any of its targets may take. */
+  readonly deliveryTimeoutMs: number;
   /** A failed publication or store write is repeated after this, doubling … */
   readonly deliveryRetryMs: number;
   /** … up to this. */
@@ -71,6 +73,7 @@ export const LIMITS: Limits = {
   distrustMs: HOUR,
   distrustMaxMs: 24 * HOUR,
   jumpGraceMs: 2 * MINUTE,
+  deliveryTimeoutMs: MINUTE,
   deliveryRetryMs: 2 * SECOND,
   deliveryRetryMaxMs: MINUTE,
   alertRetryMs: MINUTE,

@@ -12,7 +12,7 @@ import type { Generation, Now } from './token.ts';
 /** Name under which the sentinel's answers come back. */
 export const SENTINEL_TARGET = 'sentinel';
 
-export type TargetLimits = Pick<Limits, 'effectTimeoutMs' | 'deliveryRetryMs' | 'deliveryRetryMaxMs'>;
+export type TargetLimits = Pick<Limits, 'deliveryTimeoutMs' | 'deliveryRetryMs' | 'deliveryRetryMaxMs'>;
 
 export const newDelivery = (target: string): Delivery => ({
   target,
@@ -51,7 +51,7 @@ export function tellTargets(
       told: wanted,
       status: 'pending',
       failures: isNews && delivery.status !== 'failed' ? 0 : delivery.failures,
-      retryDue: after(now, 2 * limits.effectTimeoutMs),
+      retryDue: after(now, limits.deliveryTimeoutMs),
     };
     told.push(command);
     return command;
@@ -131,7 +131,7 @@ export function tellSentinel(
     revision: sentinel.revision + 1,
     told: down,
     status: 'pending',
-    retryDue: after(now, 2 * limits.effectTimeoutMs),
+    retryDue: after(now, limits.deliveryTimeoutMs),
   };
 }
 

@@ -90,6 +90,8 @@ function recordOf({
     if (before.generation === after.generation) return ['info', 'refresh_without_progress'];
     return ['info', event.type === 'store_changed' ? 'token_adopted' : 'refresh_succeeded'];
   }
+  // Stored without a refresh: an answer that was at hand before.
+  if (after.phase.kind === 'refreshing' && after.phase.stage === 'persisting') return ['info', 'answer_resumed'];
   const isPlan = after.phase.kind === 'backing_off' && before.lastFailure === after.lastFailure;
   return isPlan ? ['info', 'refresh_planned'] : PHASE_RECORDS[after.phase.kind];
 }

@@ -34,6 +34,15 @@ describe('the policy of a credential', () => {
     expect(config.maxConcurrentRefreshes).toBe(4);
   });
 
+  test('a publication counts as lost only after the longest of its hooks could have ended', async () => {
+    const hook = (timeoutSeconds: number) => ({ hook: ['/bin/true'], timeoutSeconds });
+    const deliveryTimeoutMs = async (publish: readonly object[]) =>
+      (await loaded({ credentials: { mail: { ...MAIL, killGraceSeconds: 5, publish } } })).credentials[0]?.policy.limits
+        .deliveryTimeoutMs;
+    expect(await deliveryTimeoutMs([hook(10)])).toBe(60_000);
+    expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(155_000);
+  });
+
   test('the credential wins over its store format, that over defaults, those over the built-in value', async () => {
     const claude = { store: { format: 'claude-code' }, refresh: { command: ['/bin/true'] } };
     const config = await loaded({

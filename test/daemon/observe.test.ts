@@ -70,6 +70,19 @@ test('A10, E4: one record per transition, and a stable name where retries stop',
   ]);
 });
 
+test('an answer from before the start is said to be stored, not to be asked for', () => {
+  const { clock, log, feed } = observed();
+  const next = grantOf(tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }), fingerprint);
+  if (next === null) throw new Error('expected a grant');
+  const answer = { grant: next, response: { access_token: 'access-2', refresh_token: 'refresh-2' } };
+  const journal = { attempt: 7, fingerprint: grant.fingerprint, beganAt: clock.now().wallMs, answer };
+  feed({ ...LOADED, journal }, { type: 'persist_succeeded', attempt: 7, fingerprint: next.fingerprint });
+  expect(log.records.map(({ event, fields }) => [event, fields.attempt, fields.reason])).toEqual([
+    ['answer_resumed', 7, 'resumed'],
+    ['refresh_succeeded', 7, null],
+  ]);
+});
+
 test('an attempt that brought a new token, the same one, or met somebody else has a name of its own', () => {
   const { clock, log, feed, state } = observed();
   const answered = (accessToken: string, via: 'refresh' | 'store') => {

@@ -34,6 +34,7 @@ const LIMITS_IN_UNITS: Limits = {
   distrustMs: 2 * UNIT,
   distrustMaxMs: 4 * UNIT,
   jumpGraceMs: UNIT,
+  deliveryTimeoutMs: 2 * UNIT,
   deliveryRetryMs: UNIT,
   deliveryRetryMaxMs: UNIT,
   alertRetryMs: UNIT,
