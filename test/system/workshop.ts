@@ -38,6 +38,8 @@ export interface Workshop {
   /** The variables of the published `.env`. */
   env(): Record<string, string>;
   start(...options: string[]): RunningDaemon;
+  /** As the program that another one becomes: the last arguments of `prefix` are its command line. */
+  startThrough(prefix: readonly string[]): RunningDaemon;
   /** As `start`; Node itself gets this option. */
   startUnder(nodeOption: string): RunningDaemon;
   get(path: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
@@ -62,6 +64,10 @@ export function createWorkshop(onFinished: typeof onTestFinished = onTestFinishe
     rmSync(directory, { recursive: true, force: true });
   });
 
+  const started = (daemon: RunningDaemon) => {
+    daemons.push(daemon);
+    return daemon;
+  };
   const workshop: Workshop = {
     directory,
     path,
@@ -71,16 +77,9 @@ export function createWorkshop(onFinished: typeof onTestFinished = onTestFinishe
     },
     exists: (name) => existsSync(path(name)),
     env: () => (existsSync(path('.env')) ? parse(readFileSync(path('.env'))) : {}),
-    start(...options) {
-      const daemon = startDaemon(directory, options);
-      daemons.push(daemon);
-      return daemon;
-    },
-    startUnder(nodeOption) {
-      const daemon = startDaemon(directory, [], [nodeOption]);
-      daemons.push(daemon);
-      return daemon;
-    },
+    start: (...options) => started(startDaemon(directory, { options })),
+    startUnder: (nodeOption) => started(startDaemon(directory, { nodeOptions: [nodeOption] })),
+    startThrough: (prefix) => started(startDaemon(directory, { prefix })),
     get: (route) => get(path('freshd.sock'), route),
     strays: () => strays(directory, new Set(daemons.map(({ pid }) => pid))),
   };
@@ -89,10 +88,15 @@ export function createWorkshop(onFinished: typeof onTestFinished = onTestFinishe
 
 function startDaemon(
   directory: string,
-  options: readonly string[],
-  nodeOptions: readonly string[] = [],
+  {
+    prefix = [],
+    nodeOptions = [],
+    options = [],
+  }: Readonly<Partial<Record<'prefix' | 'nodeOptions' | 'options', readonly string[]>>>,
 ): RunningDaemon {
-  const child = spawn(process.execPath, [...nodeOptions, PROGRAM, 'run', '--config', 'config.json', ...options], {
+  const freshd = [process.execPath, ...nodeOptions, PROGRAM, 'run', '--config', 'config.json', ...options];
+  const [program = '', ...argv] = [...prefix, ...freshd];
+  const child = spawn(program, argv, {
     cwd: directory,
     env: { PATH: process.env.PATH, HOME: directory, DEMO_KEY: 'key-from-the-environment' },
     stdio: ['ignore', 'pipe', 'pipe'],
