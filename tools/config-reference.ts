@@ -10,7 +10,7 @@ import { type Doc, docs } from '../src/config/schema-kit.ts';
 import { oauthSchema } from '../src/config/schema-oauth.ts';
 
 export function configReference(): string {
-  const { credentials, alerts, socket, log, ...top } = configSchema.shape;
+  const { credentials, chains, alerts, socket, log, ...top } = configSchema.shape;
   const credential = objectIn(credentials);
   const { store, refresh, publish, ...own } = credential.shape;
   const ownKeys = Object.fromEntries(Object.entries(own).filter(([key]) => !(key in limitShape)));
@@ -18,7 +18,7 @@ export function configReference(): string {
   return [
     HEAD,
     '## Top level',
-    table({ ...top, socket, log, credentials, alerts }),
+    table({ ...top, socket, log, credentials, chains, alerts }),
     '### `socket`',
     table(objectIn(socket).shape),
     '### `log`',
@@ -41,6 +41,8 @@ export function configReference(): string {
     '### `publish[]`',
     table(objectIn(publish).shape),
     PUBLISH_PROSE,
+    '## `chains`',
+    CHAINS_PROSE,
     '## `alerts`',
     table(alertShape),
     '### `alerts.sinks[]`',
@@ -130,6 +132,7 @@ the file. A file or folder that others may write is refused, because the file na
     },
     "key": { "static": "\${env:ANTHROPIC_API_KEY}", "publish": [{ "envFile": "/srv/bot/.env", "variable": "ANTHROPIC_API_KEY" }] }
   },
+  "chains": { "anthropic": ["claude", "key"] },
   "alerts": { "sinks": [{ "type": "slack", "url": "\${env:SLACK_WEBHOOK}" }] }
 }
 \`\`\`
@@ -180,7 +183,21 @@ doubt.
 found through \`issuer\`.`;
 
 const PUBLISH_PROSE = `\`variable\`, \`metadata\`, \`followSymlink\` and \`write\` belong to \`envFile\`, \`timeoutSeconds\` to \`hook\`. No two credentials may write the same
-variable of the same file.`;
+variable of the same file, unless they are members of one chain.`;
+
+const CHAINS_PROSE = `A chain is a list of credentials, the most preferred first: \`"anthropic": ["claude", "key"]\`. Of these the first usable one is in
+use. Readers ask for the chain by its name and are told which credential answered; the generation they see is the chain's own,
+and grows with each change.
+
+- The way to a fallback takes no time, and a single report of a rejection is enough for it. The way back waits until the
+  preferred credential has been usable for its \`chainSettleSeconds\`.
+- What the members \`publish\` follows the chain: the variables of the one in use stand, those of the others do not, and one
+  write changes both. Two members may have the same variable. \`<VARIABLE>_GENERATION\` is then the chain's. A member's hook
+  runs when the member comes into use, when its token changes meanwhile, and when it goes out of use.
+- \`<runtime directory>/tokens/<chain>\` holds the token in use, unless a member has \`"tokenFile": false\`; each member keeps
+  its own file under its own name. \`<runtime directory>/down/<chain>\` exists while no member is usable.
+- For readiness the chain counts, and no longer its members.
+- A credential that publishes can be in one chain only; others may be in several.`;
 
 const TAIL = `A URL is never logged or shown: whoever has it can send in your name.
 

@@ -25,6 +25,15 @@ export interface Config {
     readonly sinks: readonly SinkConfig[];
   };
   readonly credentials: readonly CredentialConfig[];
+  /** Their names are no credential's. */
+  readonly chains: readonly ChainConfig[];
+}
+
+/** Credentials in order of preference. */
+export interface ChainConfig {
+  readonly name: string;
+  /** Most preferred first; `settleMs`: how long it must have been usable before it is taken again. */
+  readonly members: readonly { readonly credential: string; readonly settleMs: number }[];
 }
 
 export interface CredentialConfig {
@@ -34,6 +43,8 @@ export interface CredentialConfig {
   /** Null for `static`. */
   readonly refresh: RefreshConfig | null;
   readonly publish: readonly PublishConfig[];
+  /** The chain that decides whether its `publish` stands; null: only its own state does. */
+  readonly follows: string | null;
   /** The bare token in `<runtime directory>/tokens/<name>`. */
   readonly tokenFile: boolean;
   readonly expires: ExpiresConfig;

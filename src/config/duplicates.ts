@@ -1,5 +1,5 @@
 /**
- * What must not stand twice: a store entry, a variable of a `.env` file, and a source that is its own target.
+ * What must not stand twice: a store entry, a variable of a `.env` file outside a chain, and a source that is its own target.
  *
  * Rule: pure; files are compared by their real paths, which load.ts looks up.
  */
@@ -16,6 +16,7 @@ export function findDuplicates(config: Config, realPaths: ReadonlyMap<string, st
     ...clashes(sources, sources, 'a store entry of its own', 'remove one, or give it an entry of its own'),
     ...clashes(targets, targets, 'a variable that nothing else writes', 'give one of them another name or file'),
     ...clashes(sources, targets, 'a place that no store is read from', 'publish into another file or variable'),
+    ...mannersOfChains(config, real),
   ];
 }
 
@@ -34,6 +35,8 @@ interface Place {
   readonly file: string;
   readonly kind: 'whole' | 'member' | 'pointer' | 'variable';
   readonly entry: string;
+  /** Of a variable whose credential is in a chain: two members may share it, since only one of them is in use. */
+  readonly shared?: { readonly chain: string; readonly credential: string; readonly variable: string } | null;
 }
 
 function sourceOf(credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
@@ -74,9 +77,12 @@ function targetsOf(config: Config, credential: CredentialConfig, real: (path: st
   for (const [index, target] of credential.publish.entries()) {
     if (target.type !== 'envFile') continue;
     const at = pathText(['credentials', credential.name, 'publish', index]);
+    const { variable } = target;
+    const { name, follows } = credential;
+    const shared = follows === null ? null : { chain: follows, credential: name, variable };
     const metadata = target.metadata ? [`${target.variable}_EXPIRES_AT`, `${target.variable}_GENERATION`] : [];
     for (const entry of [target.variable, ...metadata]) {
-      places.push({ at, file: real(target.path), kind: 'variable', entry });
+      places.push({ at, file: real(target.path), kind: 'variable', entry, shared });
     }
   }
   return places;
@@ -107,4 +113,31 @@ function clashes(first: readonly Place[], second: readonly Place[], expected: st
 /** Its one login, which has no path. */
 const KEYCHAIN = 'the Keychain';
 
-const isSamePlace = (a: Place, b: Place): boolean => a.kind !== b.kind || a.entry === b.entry;
+function isSamePlace(a: Place, b: Place): boolean {
+  if (a.kind !== b.kind) return true;
+  return a.entry === b.entry && !areMembersOfOneChain(a, b);
+}
+
+function areMembersOfOneChain({ shared: a }: Place, { shared: b }: Place): boolean {
+  if (!a || !b) return false;
+  return a.chain === b.chain && a.credential !== b.credential && a.variable === b.variable;
+}
+
+/** All that a chain publishes in one file is one write, so it has to be written in one manner. */
+function mannersOfChains(config: Config, real: (path: string) => string): string[] {
+  const first = new Map<string, { readonly at: string; readonly manner: string }>();
+  return config.credentials.flatMap(({ name, follows, publish }) =>
+    publish.flatMap((target, index) => {
+      if (follows === null || target.type !== 'envFile') return [];
+      const at = pathText(['credentials', name, 'publish', index]);
+      const { path, write, followSymlink } = target;
+      const manner = JSON.stringify({ envFile: path, write, followSymlink });
+      const key = JSON.stringify([follows, real(path)]);
+      const known = first.get(key) ?? { at, manner };
+      first.set(key, known);
+      if (known.manner === manner) return [];
+      const expected = `${known.manner}, as in ${known.at}`;
+      return `${at}: ${complain({ expected, seen: manner, remedy: `${follows} writes both at once: make them the same` })}`;
+    }),
+  );
+}

@@ -83,6 +83,13 @@ export const LIMIT_TABLE = {
     default: 2,
     doc: 'Quiet time before a refresh whose predecessor has an unknown outcome is sent again.',
   },
+  chainSettleSeconds: {
+    unit: 'seconds',
+    min: 0,
+    max: DAY_SECONDS,
+    default: 10,
+    doc: 'How long a member of a chain must have been usable before the chain goes back to it. The way to a fallback takes no time.',
+  },
   expiresInDefaultSeconds: {
     unit: 'seconds',
     min: 0.05,

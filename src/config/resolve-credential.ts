@@ -46,6 +46,7 @@ export function resolveCredential(
     store,
     refresh,
     publish: publish.filter((target) => target !== null),
+    follows: null,
     tokenFile: raw.tokenFile ?? true,
     expires: expiresOf(raw.expires, store.format),
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),

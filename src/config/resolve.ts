@@ -10,6 +10,7 @@ import type { Config, SinkConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
 import { isLoopback } from './loopback.ts';
 import { type Capture, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
+import { resolveChains } from './resolve-chains.ts';
 import { resolveCredential } from './resolve-credential.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
 import type { RawAlerts, RawConfig } from './schema.ts';
@@ -49,7 +50,7 @@ export function resolveConfig(
     reloadOnChange: raw.reloadOnChange ?? false,
     maxConcurrentRefreshes: raw.maxConcurrentRefreshes ?? SETTING_TABLE.maxConcurrentRefreshes.default,
     alerts,
-    credentials,
+    ...resolveChains(resolver, raw, credentials),
   };
   return { config, problems: resolver.problems };
 }

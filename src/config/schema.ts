@@ -97,21 +97,45 @@ docs.add(versionSchema, { text: 'Version of this format.', kind: 'number', fallb
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
-const credentialsSchema = z.record(z.string().regex(NAME), credentialSchema(alertsElsewhere), {
-  error: (issue) =>
+const byNameError =
+  (what: 'credential' | 'chain') =>
+  (issue: z.core.$ZodRawIssue): string =>
     issue.code === 'invalid_key'
       ? complain({
           expected: 'a name of a-z, 0-9, ".", "_" and "-", at most 63 characters, beginning with a letter or digit',
           seen: describeSeen(issue.input),
-          remedy: 'rename the credential',
+          remedy: `rename the ${what}`,
         })
       : complain({
-          expected: 'an object of names and credentials',
+          expected: `an object of names and ${what}s`,
           seen: describeSeen(issue.input),
           remedy: issue.input === undefined ? 'add it' : 'correct it',
-        }),
+        });
+
+const credentialsSchema = z.record(z.string().regex(NAME), credentialSchema(alertsElsewhere), {
+  error: byNameError('credential'),
 });
 docs.add(credentialsSchema, { text: 'The credentials, by name.', kind: 'object' });
+
+const CHAIN_MEMBERS_MAX = 16;
+const membersError = (issue: z.core.$ZodRawIssue): string =>
+  complain({
+    expected: `an array of 1–${CHAIN_MEMBERS_MAX} names of credentials`,
+    seen: describeSeen(issue.input),
+    remedy: 'name the most preferred one first',
+  });
+const chainsSchema = z.record(
+  z.string().regex(NAME),
+  z
+    .array(z.string({ error: membersError }), { error: membersError })
+    .min(1)
+    .max(CHAIN_MEMBERS_MAX),
+  { error: byNameError('chain') },
+);
+docs.add(chainsSchema, {
+  text: 'Chains by name: each an array of names of credentials, the most preferred first. The first usable one is in use. A chain is read like a credential, so no credential may have its name.',
+  kind: 'object of arrays of names',
+});
 
 export const configSchema = object(
   {
@@ -146,6 +170,7 @@ export const configSchema = object(
       elsewhere: alertsElsewhere,
     }).optional(),
     credentials: credentialsSchema,
+    chains: chainsSchema.optional(),
     alerts: alertsSchema.optional(),
   },
   { doc: 'config.json', elsewhere: { ...limitsElsewhere, ...alertsElsewhere } },

@@ -26,6 +26,7 @@ import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon } from './daemon.ts';
 import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
 import { PortError } from './ports.ts';
+import { buildChain } from './publish-parts.ts';
 import { createReconfigure } from './reconfigure.ts';
 
 /** What the process has that it runs in. */
@@ -45,7 +46,7 @@ export async function assemble(config: Config, { capture, load, log, version }: 
     await ensurePrivateDirectory(directory);
   for (const directory of [stateDirectory, memoryDirectory, journalDirectory]) await sweepStaleTemps(directory);
   const sentinel = createSentinel(join(runtimeDirectory, 'down'));
-  await sentinel.sweep(config.credentials.map(({ name }) => name));
+  await sentinel.sweep([...config.credentials, ...config.chains].map(({ name }) => name));
   const common = {
     environment: capture.env,
     platform: capture.platform,
@@ -75,6 +76,7 @@ export async function assemble(config: Config, { capture, load, log, version }: 
     createRunId: randomUUID,
     bootId: await bootId(),
     credentials,
+    chains: config.chains.map((chain) => buildChain(chain, site)),
     settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
     readConfiguration: createReconfigure({
       load,
@@ -82,6 +84,7 @@ export async function assemble(config: Config, { capture, load, log, version }: 
       credentials,
       siteOf,
       buildCredential,
+      buildChain,
       buildSinks,
       sharedBy: publishedVariables,
       onApplied: (next) => {

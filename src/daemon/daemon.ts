@@ -4,10 +4,13 @@
  * Rule: nothing here knows an adapter or a file format. Whatever goes wrong with one credential becomes an event of that
  * credential; start, reload and stop go on with the others, and each has a bound.
  */
+import type { ReloadPlan } from '../config/reload.ts';
 import type { Event } from '../core/event.ts';
 import { nextDeadline, step } from '../core/lifecycle.ts';
 import { remember } from '../core/memory.ts';
 import type { CredentialState } from '../core/state.ts';
+import { type Chains, createChains, type ManagedChain } from './chains.ts';
+import { comeToRest } from './come-to-rest.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createEngine, type Engine, type StepListener, type Transition } from './engine.ts';
 import { createFirstEvents } from './first-events.ts';
@@ -15,6 +18,7 @@ import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createObserver } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
+import type { Publishing } from './perform-publish.ts';
 import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
 import { within } from './time-limit.ts';
@@ -35,6 +39,8 @@ export type Reloading =
       /** With new parts, or with the old ones and a new policy. */
       readonly changed: readonly ManagedCredential[];
       readonly removed: readonly string[];
+      /** All of them, and the names of those that differ; absent: there are none. */
+      readonly chains?: ReloadPlan['chains'] & { readonly all: readonly ManagedChain[] };
       readonly settings: Settings;
       /** Called once it is in force. */
       readonly applied: () => void;
@@ -51,6 +57,7 @@ export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>
   readonly alarm: AlarmPort;
   readonly memory: MemoryPort;
   readonly credentials: readonly ManagedCredential[];
+  readonly chains?: readonly ManagedChain[];
   readonly settings: Settings;
   readonly readConfiguration: () => Promise<Reloading>;
 }
@@ -73,6 +80,7 @@ class CredentialDaemon implements Daemon {
   readonly version: string;
   readonly configPath: string;
   readonly startedAt: Daemon['startedAt'];
+  readonly chains: Chains;
   readonly #options: DaemonOptions;
   readonly #credentials = new Map<string, ManagedCredential>();
   /** Taken out of the configuration, but not yet at rest. */
@@ -80,7 +88,7 @@ class CredentialDaemon implements Daemon {
   readonly #line: ReturnType<typeof createLine>;
   readonly #engine: Engine;
   readonly #performer: Performer;
-  readonly #keeper: MemoryKeeper;
+  readonly #keeper: MemoryKeeper<CredentialState>;
   readonly #watches: StoreWatches;
   readonly #reconciler: Reconciler;
   readonly #takeIn: ReturnType<typeof createFirstEvents>;
@@ -108,10 +116,19 @@ class CredentialDaemon implements Daemon {
       ...options,
       line: this.#line,
       credential: (name) => this.#credentials.get(name),
+      publishing: (name) => this.#publishing(name),
       state: (name) => this.#engine.state(name),
       isReconciling: this.#reconciler.isReconciling,
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
+    });
+    this.chains = createChains({
+      state: this.state,
+      dispatch: this.dispatch,
+      remedy: this.remedy,
+      memory,
+      clock,
+      log,
     });
     this.#watches = createStoreWatches({ state: this.state, reread: (name) => this.#reread(name) });
     const logTransition = createObserver({ log, remedy: this.remedy });
@@ -126,6 +143,7 @@ class CredentialDaemon implements Daemon {
         logTransition(transition);
         this.#afterStep(transition);
       },
+      chains: this.chains,
     });
     this.#takeIn = createFirstEvents({
       ...options,
@@ -148,7 +166,8 @@ class CredentialDaemon implements Daemon {
   onStep = (listener: StepListener): (() => void) => this.#engine.onStep(listener);
 
   async start(): Promise<void> {
-    const loading = this.#takeIn([...this.#credentials.values()]);
+    const { chains = [] } = this.#options;
+    const loading = this.chains.configure(chains).then(() => this.#takeIn([...this.#credentials.values()]));
     // A reload in the middle would change or remove what is not there yet, and what comes later would be of the old one.
     this.#reloading = loading.catch(() => undefined);
     await loading;
@@ -177,32 +196,40 @@ class CredentialDaemon implements Daemon {
     const { log } = this.#options;
     if (this.#stopping !== null) return { ok: false, problems: ['freshd is stopping'] };
     const next = await this.#options.readConfiguration();
-    const problems = next.ok ? this.#stillLeaving(next.added) : next.problems;
+    const problems = next.ok ? this.#stillLeaving(next) : next.problems;
     if (!next.ok || problems.length > 0) {
       log.write('warn', 'reload_refused', { problems: problems.length, first: problems[0] ?? null });
       return { ok: false, problems };
     }
+    const { chains = NO_CHAINS } = next;
     this.#settings = next.settings;
     this.#line.resize(next.settings.maxConcurrentRefreshes);
+    // Before its members: what they published has its new owner when they let go of it.
+    for (const name of await this.chains.configure(chains.all)) this.#drop(name);
     for (const name of next.removed) this.#leave(name);
     for (const credential of next.changed) this.#change(credential);
     for (const credential of next.added) this.#credentials.set(credential.name, credential);
     next.applied();
     await this.#takeIn(next.added);
-    const names = (credentials: readonly ManagedCredential[]) => credentials.map(({ name }) => name);
-    const result = { ok: true, added: names(next.added), changed: names(next.changed), removed: next.removed } as const;
-    const { added, changed, removed } = result;
+    const added = [...next.added.map(({ name }) => name), ...chains.added];
+    const changed = [...next.changed.map(({ name }) => name), ...chains.changed];
+    const removed = [...next.removed, ...chains.removed];
     log.write('info', 'reloaded', { added: added.length, changed: changed.length, removed: removed.length });
-    return result;
+    return { ok: true, added, changed, removed };
   }
 
-  /** A name can come back only when the attempt that it left behind is over. */
-  #stillLeaving(added: readonly ManagedCredential[]): readonly string[] {
-    return added
-      .filter(({ name }) => this.#leaving.has(name))
-      .map(
+  /** A name can come back only when the attempt that it left behind is over, and as a chain only when it is free. */
+  #stillLeaving({ added, chains = NO_CHAINS }: Extract<Reloading, { ok: true }>): readonly string[] {
+    const back = added.filter(({ name }) => this.#leaving.has(name));
+    const taken = chains.added.filter((name) => this.#credentials.has(name));
+    return [
+      ...back.map(
         ({ name }) => `credentials.${name}: expected its last attempt to be over, it still runs; reload again later`,
-      );
+      ),
+      ...taken.map(
+        (name) => `chains.${name}: expected a free name, got that of a credential; reload once without either`,
+      ),
+    ];
   }
 
   #change(credential: ManagedCredential): void {
@@ -212,6 +239,19 @@ class CredentialDaemon implements Daemon {
     this.#engine.dispatch(name, { type: 'policy_changed', policy, targets });
     this.#watches.set(credential);
     this.#reread(name);
+  }
+
+  /** What a chain published stays until its members say otherwise; but nobody is left to end a report of being down. */
+  #drop(chain: string): void {
+    this.#engine.remove(chain);
+    this.#performer.enqueue(chain, [{ type: 'set_sentinel', revision: 0, down: null }]);
+  }
+
+  #publishing(name: string): Publishing | undefined {
+    const publishers = this.chains.publishers(name);
+    return publishers === undefined
+      ? this.#credentials.get(name)?.parts
+      : { publishers, remedy: this.chains.remedy(name) };
   }
 
   #reread(name: string): void {
@@ -238,37 +278,19 @@ class CredentialDaemon implements Daemon {
   async #stop(): Promise<void> {
     this.#watches.close();
     const names = this.#engine.names();
-    const longestRunMs = Math.max(0, ...[...this.#credentials.values()].map(({ policy }) => runMsMax(policy)));
-    const atRest = this.#atRest(names);
-    for (const name of names) this.#engine.dispatch(name, { type: 'stopping' });
-    const outcome = await within(atRest, longestRunMs + STOP_SLACK_MS);
-    if (outcome === 'timed_out') this.#options.log.write('error', 'stop_timed_out', { credentials: names.length });
+    const policies = [...this.#credentials.values()].map(({ policy }) => policy);
+    await comeToRest({ engine: this.#engine, policies, log: this.#options.log });
     await within(Promise.race([this.#performer.idle(), this.#hastened]), FLUSH_MS_MAX);
     await Promise.all(names.map((name) => this.#performer.abandon(name)));
-    await within(this.#keeper.flush(), FLUSH_MS_MAX);
+    await within(Promise.all([this.#keeper.flush(), this.chains.flush()]), FLUSH_MS_MAX);
     this.#engine.close();
-  }
-
-  /** Resolves once every credential has come to rest. */
-  #atRest(names: readonly string[]): Promise<void> {
-    const running = new Set(names.filter((name) => this.#engine.state(name)?.phase.kind !== 'stopped'));
-    return new Promise((resolve) => {
-      if (running.size === 0) resolve();
-      this.#engine.onStep((name, { phase }) => {
-        if (phase.kind === 'stopped') running.delete(name);
-        if (running.size === 0) resolve();
-      });
-    });
   }
 }
 
-const runMsMax = ({ refreshTimeoutMs, killGraceMs }: ManagedCredential['policy']): number =>
-  refreshTimeoutMs + killGraceMs;
+const NO_CHAINS = { all: [], added: [], changed: [], removed: [] };
 
 // A publication that hangs costs the start this much.
 const FIRST_PUBLICATIONS_MS_MAX = 5_000;
-// After the longest run: the store poll, and the way through journal and store.
-const STOP_SLACK_MS = 5_000;
 
 // Publications and alerts under way at the end; the service's stop timeout allows for it.
 const FLUSH_MS_MAX = 5_000;

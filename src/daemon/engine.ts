@@ -15,6 +15,8 @@
  *    credential is unhealthy until a later step succeeds; it is ticked every 30 s. All others go on. A deadline that is
  *    missing or not later than now counts as such a bug, but its step stands. What a store was found to hold is told again in
  *    place of that tick: the store will not say it a second time.
+ * 6. A chain is stepped after every step of each of its members, within the same `dispatch`: nobody sees the one without the
+ *    other. What is said above of credentials holds for chains, but that a chain may wait for nothing.
  */
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
@@ -22,6 +24,7 @@ import type { CredentialState, Step } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import { createDeadlineHeap } from './alarm.ts';
 import { describeBug } from './bug.ts';
+import type { ChainSteps } from './chains.ts';
 import type { AlarmPort, ClockPort, LogPort } from './ports.ts';
 
 export interface EngineOptions {
@@ -34,6 +37,8 @@ export interface EngineOptions {
   /** Enqueues; neither awaited nor allowed to throw. */
   readonly perform: (credential: string, effects: readonly Effect[]) => void;
   readonly observe: (transition: Transition) => void;
+  /** What follows from the credentials' states: stepped after each step of a member, and when its own deadline comes. */
+  readonly chains?: ChainSteps;
 }
 
 /** One step, as it is told to those who watch. */
@@ -132,7 +137,7 @@ class CredentialEngine implements Engine {
     this.#drain(() => {
       this.#noticeJump();
       for (const credential of this.#due()) {
-        this.#queue.push({ credential, event: this.#unread.get(credential) ?? { type: 'tick' } });
+        this.#queue.push({ credential, event: this.#unread.get(credential) ?? TICK });
       }
     });
   }
@@ -153,7 +158,17 @@ class CredentialEngine implements Engine {
     }
   }
 
-  #step(credential: string, event: Event): void {
+  #step(name: string, event: Event): void {
+    const { chains } = this.#options;
+    if (chains?.has(name) === true) {
+      this.#stepChain(chains, name, event);
+      return;
+    }
+    this.#stepCredential(name, event);
+    if (chains !== undefined) for (const chain of chains.of(name)) this.#stepChain(chains, chain, TICK);
+  }
+
+  #stepCredential(credential: string, event: Event): void {
     const before = this.#states.get(credential);
     if (before === undefined) {
       this.#options.log.write('debug', 'event_dropped', { credential, cause: event.type });
@@ -172,19 +187,39 @@ class CredentialEngine implements Engine {
     this.#states.set(credential, step.state);
     if (isReading(event)) this.#unread.delete(credential);
     if (this.#faults.delete(credential)) this.#options.log.write('info', 'step_recovered', { credential });
-    this.#schedule(step.state, delayMs, now);
+    const { kind } = step.state.phase;
+    this.#schedule(credential, { delayMs, mayRest: kind === 'stopped', phase: kind }, now);
     this.#options.perform(credential, step.effects);
     this.#tell({ credential, event, before, after: step.state, now });
   }
 
-  #schedule({ name, phase }: CredentialState, delayMs: number | null, now: Now): void {
-    if (delayMs === null && phase.kind === 'stopped') this.#deadlines.delete(name);
+  #stepChain(chains: ChainSteps, chain: string, event: Event): void {
+    const now = this.#options.clock.now();
+    let step: ReturnType<ChainSteps['step']>;
+    try {
+      step = chains.step(chain, event, now);
+    } catch (error) {
+      this.#quarantine(chain, event, error, now);
+      return;
+    }
+    if (this.#faults.delete(chain)) this.#options.log.write('info', 'step_recovered', { credential: chain });
+    this.#schedule(chain, { delayMs: step.delayMs, mayRest: true, phase: 'chain' }, now);
+    this.#options.perform(chain, step.effects);
+    this.#guarded(chain, () => chains.tell(chain));
+  }
+
+  #schedule(
+    name: string,
+    { delayMs, mayRest, phase }: { readonly delayMs: number | null; readonly mayRest: boolean; readonly phase: string },
+    now: Now,
+  ): void {
+    if (delayMs === null && mayRest) this.#deadlines.delete(name);
     else if (delayMs !== null && delayMs > 0) this.#deadlines.set(name, now.monotonicMs + delayMs);
     else {
       // A bug too, but one that must neither spin nor put the credential to sleep for ever.
       this.#deadlines.set(name, now.monotonicMs + FAULT_RETRY_MS);
       this.#faults.set(name, 'deadline_broken');
-      this.#options.log.write('error', 'deadline_broken', { credential: name, phase: phase.kind, delay_ms: delayMs });
+      this.#options.log.write('error', 'deadline_broken', { credential: name, phase, delay_ms: delayMs });
     }
   }
 
@@ -197,11 +232,17 @@ class CredentialEngine implements Engine {
   }
 
   #tell(transition: Transition): void {
-    try {
+    this.#guarded(transition.credential, () => {
       this.#options.observe(transition);
       for (const listener of this.#listeners) listener(transition.credential, transition.after);
+    });
+  }
+
+  #guarded(name: string, listen: () => void): void {
+    try {
+      listen();
     } catch (error) {
-      this.#options.log.write('error', 'listener_threw', { credential: transition.credential, ...describeBug(error) });
+      this.#options.log.write('error', 'listener_threw', { credential: name, ...describeBug(error) });
     }
   }
 
@@ -243,6 +284,8 @@ class CredentialEngine implements Engine {
 /** Says what the store holds; a later one is worth more than an earlier one. */
 const isReading = ({ type }: Event): boolean =>
   type === 'token_loaded' || type === 'store_changed' || type === 'token_missing' || type === 'state_broken';
+
+const TICK = { type: 'tick' } as const;
 
 const offsetOf = (now: Now): number => now.wallMs - now.monotonicMs;
 

@@ -4,6 +4,7 @@
  * Rule: whatever is wrong with one memory or store, or takes too long, is that credential's own; the others are taken in.
  */
 import { initialState } from '../core/memory.ts';
+import type { CredentialState } from '../core/state.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import type { Engine } from './engine.ts';
@@ -18,7 +19,7 @@ import type { StoreWatches } from './watch-stores.ts';
 export interface FirstEventsOptions {
   readonly engine: Engine;
   readonly memory: MemoryPort;
-  readonly keeper: MemoryKeeper;
+  readonly keeper: MemoryKeeper<CredentialState>;
   readonly watches: StoreWatches;
   readonly reconciler: Reconciler;
   /** What brings that credential back. */

@@ -1,27 +1,26 @@
 /**
- * Keeps freshd's own memory of each credential on disk: saved after a step that changed it, the latest wins.
+ * Keeps freshd's own memory of each credential, and of each chain, on disk: saved after a step that changed it, the latest wins.
  *
  * Rule: at most one save per credential is under way. A save that fails is logged once per row of failures and repeated with
  * the next change, and at the latest at `flush`; losing a memory costs comfort (an alert twice), never a token.
  */
 import { createHash } from 'node:crypto';
-import type { CredentialState } from '../core/state.ts';
 import { epochMs, type Now } from '../core/token.ts';
 import { describeBug } from './bug.ts';
 import { createGate } from './gate.ts';
 import { type LogPort, type MemoryPort, PortError } from './ports.ts';
 
-export interface MemoryKeeperOptions {
+export interface MemoryKeeperOptions<State> {
   readonly port: MemoryPort;
   /** Plain JSON without secrets. */
-  readonly remember: (state: CredentialState, now: Now) => unknown;
+  readonly remember: (state: State, now: Now) => unknown;
   readonly log: LogPort;
 }
 
-export interface MemoryKeeper {
+export interface MemoryKeeper<State> {
   /** What was found on disk at start: it need not be saved again. */
   loaded(credential: string, memory: unknown): void;
-  note(state: CredentialState, now: Now): void;
+  note(state: State, now: Now): void;
   forget(credential: string): void;
   /** Resolves when everything noted is saved or has failed. */
   flush(): Promise<void>;
@@ -36,7 +35,9 @@ interface Kept {
   failing: boolean;
 }
 
-export function createMemoryKeeper(options: MemoryKeeperOptions): MemoryKeeper {
+export function createMemoryKeeper<State extends { readonly name: string }>(
+  options: MemoryKeeperOptions<State>,
+): MemoryKeeper<State> {
   const kept = new Map<string, Kept>();
   const gate = createGate(SAVES_MAX);
   const steadied = createSteadier();

@@ -4,7 +4,7 @@
  * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
  */
 import { isExpired, leadOf, refreshes, wholeLifeMs } from '../core/schedule.ts';
-import type { CredentialState, Delivery, PhaseKind } from '../core/state.ts';
+import type { AlertRecord, CredentialState, Delivery, PhaseKind } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
 import type { LogLevel, LogPort } from './ports.ts';
@@ -23,8 +23,9 @@ export function createObserver(options: ObserverOptions): (transition: Transitio
     const { before, after } = transition;
     if (before === after) return;
     if (before.phase !== after.phase) observePhase(transition, options);
-    if (before.deliveries !== after.deliveries) observeDeliveries(transition, log);
-    if (before.alerts !== after.alerts) observeAlerts(transition, log);
+    const { credential } = transition;
+    observeDeliveries({ credential }, before.deliveries, after.deliveries, log);
+    observeAlerts({ credential }, before.alerts, after.alerts, log);
     if (before.unpersisted !== after.unpersisted) observeStore(transition, log);
     if (before.rejection !== after.rejection) observeRejection(transition, log);
     if (before.held !== after.held) observeLife(transition, saidShort, log);
@@ -118,15 +119,24 @@ function insteadOf({ held }: CredentialState, now: Now): string {
   return held.token.expiry.kind === 'known' ? 'the present token until its expiry' : 'the present token';
 }
 
-function observeDeliveries({ credential, before, after }: Transition, log: LogPort): void {
-  const former = new Map(before.deliveries.map((delivery) => [delivery.target, delivery]));
-  for (const delivery of after.deliveries) {
+/** Whose records they are. */
+export type Owner = { readonly credential: string } | { readonly chain: string };
+
+export function observeDeliveries(
+  owner: Owner,
+  before: readonly Delivery[],
+  after: readonly Delivery[],
+  log: LogPort,
+): void {
+  if (before === after) return;
+  const former = new Map(before.map((delivery) => [delivery.target, delivery]));
+  for (const delivery of after) {
     const record = deliveryRecord(former.get(delivery.target), delivery);
     if (record === null) continue;
     const { target, holds, code, remedy } = delivery;
     const generation = typeof holds === 'number' ? holds : null;
     const [level, name] = record;
-    log.write(level, name, { credential, target, generation, ...(level === 'warn' ? { code, remedy } : {}) });
+    log.write(level, name, { ...owner, target, generation, ...(level === 'warn' ? { code, remedy } : {}) });
   }
 }
 
@@ -139,11 +149,17 @@ function deliveryRecord(former: Delivery | undefined, delivery: Delivery): reado
   return holds === null ? ['info', 'withdrawn'] : ['debug', 'published'];
 }
 
-function observeAlerts({ credential, before, after }: Transition, log: LogPort): void {
-  const former = new Map(before.alerts.map((record) => [record.alert.id, record.status]));
-  for (const { alert, status, tries } of after.alerts) {
+export function observeAlerts(
+  owner: Owner,
+  before: readonly AlertRecord[],
+  after: readonly AlertRecord[],
+  log: LogPort,
+): void {
+  if (before === after) return;
+  const former = new Map(before.map((record) => [record.alert.id, record.status]));
+  for (const { alert, status, tries } of after) {
     if (status === 'sending' || former.get(alert.id) === status) continue;
-    const fields = { credential, kind: alert.kind, id: alert.id, code: alert.code };
+    const fields = { ...owner, kind: alert.kind, id: alert.id, code: alert.code };
     if (status === 'sent') log.write('info', 'alert_delivered', fields);
     else if (tries === 1) log.write('warn', 'alert_failed', fields);
   }

@@ -9,20 +9,17 @@ import { createDesktopSink } from '../adapters/alert/desktop.ts';
 import { createLogSink } from '../adapters/alert/log.ts';
 import { createSlackSink } from '../adapters/alert/slack.ts';
 import { createWebhookSink } from '../adapters/alert/webhook.ts';
-import { createEnvFilePublisher } from '../adapters/publish/env-file.ts';
-import { createHookPublisher } from '../adapters/publish/hook.ts';
-import { createLastWritten } from '../adapters/publish/last-written.ts';
-import { createTokenFilePublisher } from '../adapters/publish/token-file.ts';
 import { createCommandRefresh } from '../adapters/refresh/command.ts';
 import { childEnvironment } from '../adapters/refresh/environment.ts';
 import { createOauthRefresh } from '../adapters/refresh/oauth.ts';
 import type { DirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { createStore } from '../adapters/stores/registry.ts';
-import type { Config, CredentialConfig, OauthConfig, PublishConfig, SinkConfig } from '../config/config.ts';
+import type { Config, CredentialConfig, OauthConfig, SinkConfig } from '../config/config.ts';
 import { storeDefaults } from '../core/store-format.ts';
 import type { Fingerprinter } from '../core/token.ts';
 import type { ManagedCredential } from './credential.ts';
-import type { AlertSink, ClockPort, LogPort, PublisherPort, RefreshPort, StorePort } from './ports.ts';
+import type { AlertSink, ClockPort, LogPort, RefreshPort, StorePort } from './ports.ts';
+import { buildPublishers } from './publish-parts.ts';
 
 /** Where a daemon works: its directories, and what it was started with. */
 export interface Site {
@@ -134,48 +131,6 @@ function environmentFor(routed: Readonly<Record<string, string>>, site: Site): R
   return childEnvironment(site.environment, routed, { withhold: publishedVariables(site.config) });
 }
 
-function buildPublishers({ name, publish, tokenFile, policy }: CredentialConfig, site: Site): PublisherPort[] {
-  const tokenFilePath = join(site.config.runtimeDirectory, 'tokens', name);
-  return [
-    ...(tokenFile ? [createTokenFilePublisher({ path: tokenFilePath })] : []),
-    ...publish.map((target, position) =>
-      target.type === 'envFile'
-        ? buildEnvFile(target, name, site)
-        : buildHook(target, { name, policy, position }, site),
-    ),
-  ];
-}
-
-function buildHook(
-  { argv, cwd, timeoutMs }: Extract<PublishConfig, { type: 'hook' }>,
-  { name, policy, position }: Pick<CredentialConfig, 'name' | 'policy'> & { readonly position: number },
-  site: Site,
-): PublisherPort {
-  const { killGraceMs } = policy;
-  const { childEnvironment: environment } = site;
-  const hook = createHookPublisher({ argv, cwd, credential: name, position, timeoutMs, killGraceMs, environment });
-  return { ...hook, limitMs: timeoutMs + killGraceMs + HOOK_SLACK_MS };
-}
-
-function buildEnvFile(
-  target: Extract<PublishConfig, { type: 'envFile' }>,
-  credential: string,
-  { config, fingerprint, log }: Site,
-): PublisherPort {
-  const { path, variable, metadata, followSymlink, write } = target;
-  const directory = join(config.stateDirectory, 'published');
-  return createEnvFilePublisher({
-    path,
-    variable,
-    metadata,
-    followSymlink,
-    write,
-    fingerprint,
-    lastWritten: createLastWritten(directory, `envFile:${path}#${variable}`),
-    onNotice: (code, fields) => log.write('warn', code, { credential, ...fields }),
-  });
-}
-
 export function buildSinks(site: Site): readonly AlertSink[] {
   return site.config.alerts.sinks.map((sink) => buildSink(sink, site));
 }
@@ -218,6 +173,3 @@ function remedyOf({ name, store, refresh }: CredentialConfig, { path }: StorePor
 function canLogIn({ issuer, authorizationEndpoint, deviceAuthorizationEndpoint }: OauthConfig): boolean {
   return [issuer, authorizationEndpoint, deviceAuthorizationEndpoint].some((place) => place !== null);
 }
-
-// A hook ends itself within its timeout and grace; only what exceeds even that is hung.
-const HOOK_SLACK_MS = 5_000;

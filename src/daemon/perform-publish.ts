@@ -10,15 +10,22 @@ import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { SENTINEL_TARGET } from '../core/targets.ts';
 import { describeBug } from './bug.ts';
-import type { ManagedCredential } from './credential.ts';
 import { createGate } from './gate.ts';
-import { type LogPort, PortError, type PublisherPort, type SentinelPort } from './ports.ts';
+import { type LogPort, PortError, type PublisherPort, type PublishRemark, type SentinelPort } from './ports.ts';
 import { within } from './time-limit.ts';
 
 export type PublishEffect = Extract<Effect, { type: 'publish_token' | 'withdraw_token' | 'set_sentinel' }>;
 
+/** What belongs to the publications of a credential or a chain. */
+export interface Publishing {
+  readonly publishers: readonly PublisherPort[];
+  /** For the sentinel. */
+  readonly remedy: string;
+}
+
 export interface PublicationsOptions {
-  readonly credential: (name: string) => ManagedCredential | undefined;
+  /** By the name of a credential or a chain. */
+  readonly publishing: (name: string) => Publishing | undefined;
   readonly sentinel: SentinelPort;
   readonly report: (credential: string, event: Event) => void;
   readonly log: LogPort;
@@ -42,7 +49,9 @@ interface Target {
   hung: boolean;
 }
 
-type Outcome = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: unknown };
+type Outcome =
+  | { readonly kind: 'done'; readonly remark?: PublishRemark | undefined }
+  | { readonly kind: 'failed'; readonly error: unknown };
 
 export function createPublications(options: PublicationsOptions): Publications {
   const targets = new Map<string, Target>();
@@ -102,13 +111,14 @@ export function createPublications(options: PublicationsOptions): Publications {
 async function operate({ credential, effect }: Command, options: PublicationsOptions): Promise<Outcome> {
   try {
     if (effect.type === 'set_sentinel') {
-      const remedy = options.credential(credential)?.parts.remedy ?? '';
+      const remedy = options.publishing(credential)?.remedy ?? '';
       await options.sentinel.set(credential, effect.down === null ? null : { ...effect.down, remedy });
       return { kind: 'done' };
     }
     const publisher = publisherOf({ credential, effect }, options);
     if (publisher === undefined) throw targetGone(effect.target);
-    await (effect.type === 'publish_token' ? publisher.publish(effect.publication) : publisher.withdraw());
+    if (effect.type === 'publish_token') return { kind: 'done', remark: await publisher.publish(effect.publication) };
+    await publisher.withdraw();
     return { kind: 'done' };
   } catch (error) {
     return { kind: 'failed', error };
@@ -117,7 +127,7 @@ async function operate({ credential, effect }: Command, options: PublicationsOpt
 
 function publisherOf({ credential, effect }: Command, options: PublicationsOptions): PublisherPort | undefined {
   const target = targetOf(effect);
-  return options.credential(credential)?.parts.publishers.find(({ id }) => id === target);
+  return options.publishing(credential)?.publishers.find(({ id }) => id === target);
 }
 
 function limitOf(command: Command, options: PublicationsOptions): number {
@@ -128,7 +138,8 @@ function report({ credential, effect }: Command, outcome: Outcome, { report, log
   const { revision } = effect;
   const target = targetOf(effect);
   if (outcome.kind === 'done') {
-    report(credential, { type: 'publish_succeeded', target, revision });
+    const remark = outcome.remark === undefined ? {} : { remark: outcome.remark };
+    report(credential, { type: 'publish_succeeded', target, revision, ...remark });
     return;
   }
   const { error } = outcome;

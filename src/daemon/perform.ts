@@ -9,7 +9,7 @@ import type { Effect } from '../core/effect.ts';
 import { describeBug } from './bug.ts';
 import { createAlertSender } from './perform-alert.ts';
 import { Attempts, type AttemptsOptions } from './perform-attempt.ts';
-import { createPublications } from './perform-publish.ts';
+import { createPublications, type Publishing } from './perform-publish.ts';
 import { createStoreChecks } from './perform-store.ts';
 import type { AlertSink, SentinelPort } from './ports.ts';
 
@@ -17,6 +17,8 @@ export interface PerformerOptions extends Omit<AttemptsOptions, 'lockLimitMs' | 
   readonly sentinel: SentinelPort;
   /** May change at a reload. */
   readonly sinks: () => readonly AlertSink[];
+  /** By the name of a credential or a chain. */
+  readonly publishing: (name: string) => Publishing | undefined;
 }
 
 export interface Performer {
@@ -47,13 +49,13 @@ class EffectPerformer implements Performer {
   readonly #running = new Set<Promise<void>>();
 
   constructor(options: PerformerOptions) {
-    const { credential, report } = options;
+    const { report, publishing } = options;
     this.#options = options;
     this.#attempts = new Attempts({ ...options, lockLimitMs: LOCK_MS_MAX, stepLimitMs: STEP_MS_MAX });
     this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX });
     const isAttempting = (name: string) => this.#attempts.isOpen(name);
     this.#checkStore = createStoreChecks({ ...options, isAttempting, limitMs: STORE_CHECK_MS_MAX });
-    const remedy = (name: string) => credential(name)?.parts.remedy ?? '';
+    const remedy = (name: string) => publishing(name)?.remedy ?? '';
     this.#sendAlert = createAlertSender({ ...options, report, remedy, limitMs: ALERT_MS_MAX });
   }
 

@@ -4,6 +4,7 @@
  * Rule: a port reports an expected failure as a value or as a PortError with a `code`; anything else it throws is a bug of
  * that adapter, and becomes an event of the one credential concerned.
  */
+import type { ChainState } from '../core/chain-state.ts';
 import type { Alert, AttemptReason, Down, Publication } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
@@ -114,14 +115,23 @@ export interface RunningProcess {
   readonly startTime: string | null;
 }
 
+/** Done as told, but something beside it wants a person's eye. */
+export interface PublishRemark {
+  readonly code: string;
+  readonly remedy: string;
+}
+
 /** One place where a token is delivered; each fails and is retried alone. */
 export interface PublisherPort {
   /** Stable over restarts, for example `envFile:/srv/bot/.env#TOKEN`. */
   readonly id: string;
   /** How long one operation may take before it counts as hung; absent: as long as a file may. */
   readonly limitMs?: number;
-  /** @throws PortError; the old content is then still whole */
-  publish(publication: Publication): Promise<void>;
+  /**
+   * @returns what a person should know although it is done, if there is anything
+   * @throws PortError; the old content is then still whole
+   */
+  publish(publication: Publication): Promise<PublishRemark | undefined>;
   /** Removes only what freshd itself wrote. @throws PortError `foreign_value` when somebody else's value stands there */
   withdraw(): Promise<void>;
 }
@@ -232,6 +242,17 @@ export interface CredentialParts {
   readonly remedy: string;
 }
 
+/** Chains as readers and watchers see them. */
+export interface ChainsPort {
+  names(): readonly string[];
+  /** As it is at this moment: what has become unusable since the last step is no longer in use. */
+  state(chain: string): ChainState | undefined;
+  /** Those that this credential is a member of. */
+  of(credential: string): readonly string[];
+  /** Called after each step of a chain, that is after each step of any of its members. @returns how to stop listening */
+  onStep(listener: (chain: string, state: ChainState) => void): () => void;
+}
+
 /** What the API and its routes may ask of a running daemon. */
 export interface DaemonPort {
   readonly version: string;
@@ -248,6 +269,7 @@ export interface DaemonPort {
   dispatch(credential: string, event: Event): void;
   /** Called after each step of any credential. @returns how to stop listening */
   onStep(listener: (credential: string, state: CredentialState) => void): () => void;
+  readonly chains: ChainsPort;
   /** All or nothing. */
   reload(): Promise<ReloadResult>;
 }

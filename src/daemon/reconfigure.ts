@@ -4,9 +4,10 @@
  * Rule: all or nothing. What was read is kept as the present configuration only when the daemon has taken it over.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, CredentialConfig } from '../config/config.ts';
+import type { ChainConfig, Config, CredentialConfig } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { planReload } from '../config/reload.ts';
+import type { ManagedChain } from './chains.ts';
 import type { ManagedCredential } from './credential.ts';
 import type { Reloading } from './daemon.ts';
 import { type AlertSink, PortError } from './ports.ts';
@@ -20,6 +21,7 @@ export interface ReconfigureOptions<Site> {
   readonly siteOf: (config: Config) => Site;
   /** @throws PortError when it cannot be built */
   readonly buildCredential: (credential: CredentialConfig, site: Site) => ManagedCredential;
+  readonly buildChain: (chain: ChainConfig, site: Site) => ManagedChain;
   /** @throws PortError when one cannot be built */
   readonly buildSinks: (site: Site) => readonly AlertSink[];
   /** What the tools of all credentials have to share: when it differs, every credential is built anew. */
@@ -70,7 +72,8 @@ export function createReconfigure<Site>(options: ReconfigureOptions<Site>): () =
       running = new Map([...running, ...[...added, ...changed].map((one) => [one.name, one] as const)]);
       options.onApplied(next);
     };
-    return { added, changed, removed: plan.removed, settings, applied };
+    const chains = { ...plan.chains, all: next.chains.map((chain) => options.buildChain(chain, site)) };
+    return { added, changed, removed: plan.removed, chains, settings, applied };
   }
 }
 

@@ -10,7 +10,8 @@ import { initialState } from '../../src/core/memory.ts';
 import { LIMITS, type Policy } from '../../src/core/policy.ts';
 import type { CredentialState } from '../../src/core/state.ts';
 import { type EpochMs, epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../../src/core/token.ts';
-import type { DaemonPort, LogPort, ReloadResult } from '../../src/daemon/ports.ts';
+import { createChains, type ManagedChain } from '../../src/daemon/chains.ts';
+import type { DaemonPort, LogPort, MemoryPort, ReloadResult } from '../../src/daemon/ports.ts';
 
 export const START_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
 export const MINUTE_MS = 60_000;
@@ -50,6 +51,8 @@ export interface FakeDaemon extends DaemonPort {
   /** The attempt under way ends well, with everything written. */
   succeed(credential: string, accessToken: string, lifeMs?: number): void;
   fail(credential: string, failure?: { code: string; class: 'transient' | 'terminal' }): void;
+  /** A chain of credentials, most preferred first, that goes back to one after ten seconds. */
+  addChain(chain: string, ...members: string[]): Promise<void>;
   advance(byMs: number): void;
   count(credential: string, effect: EffectType): number;
   /** What was dispatched since the start. */
@@ -69,7 +72,20 @@ export function createFakeDaemon(): FakeDaemon {
 
   const now = (): Now => ({ wallMs: epochMs(START_MS + elapsedMs), monotonicMs: monotonicMs(1_000_000 + elapsedMs) });
 
+  const log: LogPort = { write: () => undefined };
+  const memory: MemoryPort = { load: async () => null, save: async () => undefined };
+  const remedy = (credential: string) => `freshd login ${credential}`;
+  const state = (credential: string) => states.get(credential);
+  const chains = createChains({ state, dispatch, remedy, memory, clock: { now }, log });
+  const managed: ManagedChain[] = [];
+
+  function stepChain(chain: string, event: Event): void {
+    chains.step(chain, event, now());
+    chains.tell(chain);
+  }
+
   function dispatch(credential: string, event: Event): void {
+    if (chains.has(credential)) stepChain(credential, event);
     const before = states.get(credential);
     if (before === undefined) return;
     events.push({ credential, event });
@@ -77,24 +93,7 @@ export function createFakeDaemon(): FakeDaemon {
     states.set(credential, next.state);
     effects.get(credential)?.push(...next.effects);
     for (const listener of listeners) listener(credential, next.state);
-  }
-
-  function grantOf(accessToken: string, lifeMs: number): Grant {
-    const { wallMs } = now();
-    return {
-      token: {
-        accessToken,
-        tokenType: 'Bearer',
-        fingerprint: `access-${accessToken}` as Fingerprint,
-        obtainedAt: wallMs,
-        notBefore: null,
-        expiry: { kind: 'known', expiresAt: epochMs(wallMs + lifeMs) },
-      },
-      fingerprint: `refresh-${accessToken}` as Fingerprint,
-      hasRefreshToken: true,
-      refreshTokenExpiresAt: null,
-      account: null,
-    };
+    for (const chain of chains.of(credential)) stepChain(chain, { type: 'tick' });
   }
 
   const attemptOf = (credential: string): number => states.get(credential)?.attempt ?? 0;
@@ -110,8 +109,9 @@ export function createFakeDaemon(): FakeDaemon {
       return listeners.size;
     },
     names: () => [...states.keys()],
-    state: (credential) => states.get(credential),
-    remedy: (credential) => `freshd login ${credential}`,
+    state,
+    chains,
+    remedy,
     fault(credential) {
       return this.faults[credential] ?? null;
     },
@@ -133,11 +133,11 @@ export function createFakeDaemon(): FakeDaemon {
     load(credential, accessToken, lifeMs = 8 * HOUR_MS) {
       if (!states.has(credential)) this.add(credential);
       if (accessToken === null) dispatch(credential, { type: 'token_missing', detail: 'no file', attempt: null });
-      else dispatch(credential, { type: 'token_loaded', grant: grantOf(accessToken, lifeMs) });
+      else dispatch(credential, { type: 'token_loaded', grant: grantOf(accessToken, lifeMs, now()) });
     },
     succeed(credential, accessToken, lifeMs = 8 * HOUR_MS) {
       const attempt = attemptOf(credential);
-      const grant = grantOf(accessToken, lifeMs);
+      const grant = grantOf(accessToken, lifeMs, now());
       dispatch(credential, { type: 'attempt_recorded', attempt });
       dispatch(credential, { type: 'refresh_succeeded', attempt, answer: { grant, response: {} } });
       dispatch(credential, { type: 'answer_recorded', attempt });
@@ -160,11 +160,34 @@ export function createFakeDaemon(): FakeDaemon {
         },
       });
     },
+    async addChain(name, ...members) {
+      const settled = members.map((credential) => ({ credential, settleMs: 10_000 }));
+      const policy = { alerts: [], limits: LIMITS };
+      managed.push({ spec: { name, members: settled, targets: [], policy }, publishers: [] });
+      await chains.configure(managed);
+    },
     advance(byMs) {
       elapsedMs += byMs;
       for (const credential of states.keys()) dispatch(credential, { type: 'tick' });
     },
     count: (credential, type) => (effects.get(credential) ?? []).filter((effect) => effect.type === type).length,
+  };
+}
+
+function grantOf(accessToken: string, lifeMs: number, { wallMs }: Now): Grant {
+  return {
+    token: {
+      accessToken,
+      tokenType: 'Bearer',
+      fingerprint: `access-${accessToken}` as Fingerprint,
+      obtainedAt: wallMs,
+      notBefore: null,
+      expiry: { kind: 'known', expiresAt: epochMs(wallMs + lifeMs) },
+    },
+    fingerprint: `refresh-${accessToken}` as Fingerprint,
+    hasRefreshToken: true,
+    refreshTokenExpiresAt: null,
+    account: null,
   };
 }
 

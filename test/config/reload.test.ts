@@ -28,6 +28,7 @@ test('a reload is planned by name: what comes, what changes and how much, what g
       { name: 'd', policyOnly: false },
     ],
     removed: ['a'],
+    chains: { added: [], changed: [], removed: [] },
     settings: ['maxConcurrentRefreshes'],
     refused: [],
   });
@@ -50,7 +51,8 @@ test('a reload of the same file changes nothing', async () => {
   const folder = privateFolder();
   const config = { credentials: { a: text('a') }, alerts: { sinks: [{ type: 'desktop' }] } };
   const plan = planReload(await loaded(config, { folder }), await loaded(config, { folder }));
-  expect(plan).toEqual({ added: [], changed: [], removed: [], settings: [], refused: [] });
+  const none = { added: [], changed: [], removed: [] };
+  expect(plan).toEqual({ ...none, chains: none, settings: [], refused: [] });
 });
 
 test('what is held from start to stop can only be moved by a restart', async () => {

@@ -10,7 +10,7 @@ function build(publishers: readonly FakePublisher[], limitMs = 60_000) {
   const sentinels: unknown[] = [];
   const credential = managed('a', { publishers });
   const publications = createPublications({
-    credential: () => credential,
+    publishing: () => credential.parts,
     sentinel: { set: async (name, down) => void sentinels.push([name, down]) },
     report: (_name, event) => events.push(event),
     log,

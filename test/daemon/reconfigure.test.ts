@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Config, CredentialConfig } from '../../src/config/config.ts';
 import type { LoadResult } from '../../src/config/load.ts';
+import { LIMITS } from '../../src/core/policy.ts';
 import type { ManagedCredential } from '../../src/daemon/credential.ts';
 import { PortError } from '../../src/daemon/ports.ts';
 import { createReconfigure } from '../../src/daemon/reconfigure.ts';
@@ -12,6 +13,7 @@ const credential = (name: string, changes: Partial<CredentialConfig> = {}): Cred
   store: { format: 'text', path: `/nowhere/${name}` },
   refresh: null,
   publish: [],
+  follows: null,
   tokenFile: true,
   expires: { kind: 'as_stated' },
   expiresInDefaultMs: 3_600_000,
@@ -30,6 +32,7 @@ const config = (credentials: readonly CredentialConfig[], changes: Partial<Confi
   maxConcurrentRefreshes: 4,
   alerts: { kinds: [], reminderMs: null, sinks: [] },
   credentials,
+  chains: [],
   ...changes,
 });
 
@@ -48,6 +51,10 @@ function build(start: Config) {
       built.push(name);
       return { ...managed(name, {}), policy: limits };
     },
+    buildChain: ({ name, members }) => ({
+      spec: { name, members, targets: [], policy: { alerts: [], limits: LIMITS } },
+      publishers: [],
+    }),
     buildSinks: () => [],
     sharedBy: ({ credentials }) => credentials.flatMap(({ publish }) => publish),
     onApplied: (taken) => applied.push(taken),

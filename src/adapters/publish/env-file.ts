@@ -1,47 +1,107 @@
 /**
- * Publishes a token as a variable of an `.env` file that belongs to somebody else.
+ * Publishes tokens as variables of an `.env` file that belongs to somebody else.
  *
  * Rule: read, edit, verify with dotenv, write only if nobody wrote meanwhile; and what freshd did not write it does not remove.
+ * Whatever changes at once is one write: of the members of a chain readers see the variables of one, never of both or none.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'dotenv';
 import type { Publication } from '../../core/effect.ts';
 import type { Fingerprint, Fingerprinter } from '../../core/token.ts';
-import { PortError, type PublisherPort } from '../../daemon/ports.ts';
+import { PortError, type PublisherPort, type PublishRemark } from '../../daemon/ports.ts';
 import { writeFileAtomic, writeInPlace } from '../atomic-file.ts';
 import { readText, realFile } from './env-target.ts';
 import { type Assignment, editEnv, findAssignments, removeFromEnv } from './env-text.ts';
 import { inTurn, sweepBesideOnce } from './in-turn.ts';
 import type { LastWritten } from './last-written.ts';
 
-export interface EnvFileOptions {
-  /** Absolute. Its directory must exist; the file is created with 0600. */
-  readonly path: string;
+/** One variable of the file. */
+interface EnvEntry {
   readonly variable: string;
   /** Also `<variable>_EXPIRES_AT` (epoch seconds; absent when unknown) and `<variable>_GENERATION`. */
   readonly metadata: boolean;
+  readonly lastWritten: LastWritten;
+}
+
+/** Stands only while the token of this member of a chain is published; two members may have the same variable. */
+export interface MemberEnvEntry extends EnvEntry {
+  readonly credential: string;
+}
+
+interface EnvFile {
+  /** Absolute. Its directory must exist; the file is created with 0600. */
+  readonly path: string;
   readonly followSymlink: boolean;
   /** `in-place` is for a bind-mounted file, which cannot be replaced: a reader may then see half of it. */
   readonly write: 'atomic' | 'in-place';
   readonly fingerprint: Fingerprinter;
-  readonly lastWritten: LastWritten;
   /** `value_taken_over`: the file held a value that freshd did not write, and holds freshd's now. */
   readonly onNotice: (code: 'value_taken_over', fields: { readonly path: string; readonly variable: string }) => void;
 }
 
+export type EnvFileOptions = EnvFile & EnvEntry;
+export type ChainEnvFileOptions = EnvFile & { readonly entries: readonly MemberEnvEntry[] };
+
 /** @returns a publisher that throws PortError `value_not_representable`, `verification_failed`, `foreign_value`, or one of atomic-file.ts */
 export function createEnvFilePublisher(options: EnvFileOptions): PublisherPort {
+  const id = `envFile:${options.path}#${options.variable}`;
+  return publisherOf({ id, options, entries: [options], standingFor: () => [options] });
+}
+
+/**
+ * All that the members of a chain publish in one file.
+ * @returns a publisher that throws as one of a single variable does; a foreign value of a member that is not in use is a remark
+ */
+export function createChainEnvFilePublisher(options: ChainEnvFileOptions): PublisherPort {
+  const { path, entries } = options;
+  const standingFor = (credential: string) => entries.filter((entry) => entry.credential === credential);
+  return publisherOf({ id: `envFile:${path}`, options, entries, standingFor });
+}
+
+function publisherOf({
+  id,
+  options,
+  entries,
+  standingFor,
+}: {
+  readonly id: string;
+  readonly options: EnvFile;
+  readonly entries: readonly EnvEntry[];
+  readonly standingFor: (credential: string) => readonly EnvEntry[];
+}): PublisherPort {
+  const put = (publication: Publication | null): Promise<string | undefined> => {
+    const standing = publication === null ? [] : standingFor(publication.credential);
+    return withFile(options, (file) => putInto(file, { publication, standing, entries, options }));
+  };
   return {
-    id: `envFile:${options.path}#${options.variable}`,
-    publish: (publication) => withFile(options, (file) => publishTo(file, publication, options)),
-    withdraw: () => withFile(options, (file) => withdrawFrom(file, options)),
+    id,
+    publish: async (publication) => {
+      const left = await put(publication);
+      return left === undefined ? undefined : remarkOn(left, options);
+    },
+    async withdraw() {
+      const left = await put(null);
+      if (left === undefined) return;
+      const remedy = `remove ${left} from ${options.path} yourself, or leave it: the next good token replaces it`;
+      throw new PortError(
+        `${options.path}: expected in ${left} what freshd wrote, found another value and kept it; ${remedy}`,
+        { code: FOREIGN_VALUE, remedy },
+      );
+    },
+  };
+}
+
+function remarkOn(left: string, { path }: EnvFile): PublishRemark {
+  return {
+    code: FOREIGN_VALUE,
+    remedy: `${left} in ${path} holds a value that freshd did not write, beside the credential in use: remove it yourself`,
   };
 }
 
 /** Runs `edit` alone on the real file, and again when somebody wrote meanwhile. */
-async function withFile(options: EnvFileOptions, edit: (file: string) => Promise<void>): Promise<void> {
+async function withFile<T>(options: EnvFile, edit: (file: string) => Promise<T>): Promise<T> {
   const file = await realFile(options);
-  await inTurn(file, async () => {
+  return inTurn(file, async () => {
     if (options.write === 'atomic') await sweepBesideOnce(file);
     for (let tries = 1; ; tries += 1) {
       try {
@@ -54,67 +114,86 @@ async function withFile(options: EnvFileOptions, edit: (file: string) => Promise
   });
 }
 
-async function publishTo(file: string, publication: Publication, options: EnvFileOptions): Promise<void> {
-  const changes = variablesOf(publication, options);
-  const before = await readText(file);
-  const after = editEnv(before ?? '', changes);
-  const known = new Set(await options.lastWritten.load());
-  const standing = findAssignments(before ?? '').filter(({ name }) => changes.has(name));
-
-  // Remembered before the write, with what stands there: whichever of the two a crash leaves is recognised as ours.
-  const pending = [...changes].flatMap(([name, value]) => (value === null ? [] : [markOf({ name, value }, options)]));
-  const kept = standing.map((assignment) => markOf(assignment, options)).filter((mark) => known.has(mark));
-  if (!pending.every((mark) => known.has(mark))) {
-    await options.lastWritten.save([...new Set([...kept, ...pending])]);
-  }
-  if (before !== null && after === before) return;
-  verify({ file, before: before ?? '', after, expected: changes });
-  await write(file, { before, after }, options);
-
-  for (const assignment of standing) {
-    const isForeign = !known.has(markOf(assignment, options)) && assignment.value !== changes.get(assignment.name);
-    if (isForeign) options.onNotice('value_taken_over', { path: options.path, variable: assignment.name });
-  }
+interface Put {
+  readonly publication: Publication | null;
+  /** Of `entries`, those that are to stand; all others are to go. */
+  readonly standing: readonly EnvEntry[];
+  readonly entries: readonly EnvEntry[];
+  readonly options: EnvFile;
 }
 
-async function withdrawFrom(file: string, options: EnvFileOptions): Promise<void> {
+/** @returns a variable that should go and was kept, because freshd did not write its value */
+async function putInto(file: string, put: Put): Promise<string | undefined> {
+  const { publication, standing, entries, options } = put;
   const before = await readText(file);
-  if (before === null) return;
-  const known = new Set(await options.lastWritten.load());
-  const names = namesOf(options);
-  const isOurs = (assignment: Assignment): boolean =>
-    names.includes(assignment.name) && known.has(markOf(assignment, options));
-  const foreign = findAssignments(before).filter((found) => names.includes(found.name) && !isOurs(found));
-  const after = removeFromEnv(before, isOurs);
-  if (after !== before) {
-    const expected = new Map<string, string | null>(names.map((name) => [name, null]));
-    for (const { name, value } of foreign) expected.set(name, value);
-    verify({ file, before, after, expected });
+  if (before === null && publication === null) return undefined;
+  const found = findAssignments(before ?? '');
+  const changes = new Map(publication === null ? [] : standing.flatMap((entry) => valuesOf(publication, entry)));
+  const known = new Set((await Promise.all(entries.map(({ lastWritten }) => lastWritten.load()))).flat());
+  const isKnown = (assignment: NamedValue): boolean => known.has(markOf(assignment, options));
+  for (const entry of standing) await remember(entry, { found: found.filter(isKnown), changes, known, options });
+
+  const leaving = new Set(entries.flatMap(namesOf).filter((name) => !changes.has(name)));
+  const foreign = found.filter((one) => leaving.has(one.name) && !isKnown(one));
+  const edited = publication === null ? (before ?? '') : editEnv(before ?? '', changes);
+  const after = removeFromEnv(edited, (one) => leaving.has(one.name) && isKnown(one));
+  if (before === null || after !== before) {
+    const gone = [...leaving].map((name) => [name, null] as const);
+    const kept = foreign.map(({ name, value }) => [name, value] as const);
+    verify({ file, before: before ?? '', after, expected: new Map([...changes, ...gone, ...kept]) });
     await write(file, { before, after }, options);
   }
-  const left = foreign[0]?.name;
-  if (left === undefined) return;
-  const remedy = `remove ${left} from ${options.path} yourself, or leave it: the next good token replaces it`;
-  throw new PortError(
-    `${options.path}: expected in ${left} what freshd wrote, found another value and kept it; ${remedy}`,
-    { code: 'foreign_value', remedy },
-  );
+  for (const one of found) {
+    const isTakenOver = changes.has(one.name) && !isKnown(one) && one.value !== changes.get(one.name);
+    if (isTakenOver) options.onNotice('value_taken_over', { path: options.path, variable: one.name });
+  }
+  return foreign[0]?.name;
 }
 
-function namesOf({ variable, metadata }: EnvFileOptions): string[] {
-  return metadata ? [variable, `${variable}_EXPIRES_AT`, `${variable}_GENERATION`] : [variable];
+/** Before the write, together with what stands there of ours: whichever of the two a crash leaves is recognised. */
+async function remember(
+  entry: EnvEntry,
+  about: {
+    readonly found: readonly Assignment[];
+    readonly changes: ReadonlyMap<string, string | null>;
+    readonly known: ReadonlySet<Fingerprint>;
+    readonly options: EnvFile;
+  },
+): Promise<void> {
+  const { found, changes, known, options } = about;
+  const names = namesOf(entry);
+  const pending = names.flatMap((name) => {
+    const value = changes.get(name) ?? null;
+    return value === null ? [] : [markOf({ name, value }, options)];
+  });
+  if (pending.every((mark) => known.has(mark))) return;
+  // Also what the same variable had beside it for another member.
+  const own = [...names, ...metadataOf(entry.variable)];
+  const kept = found.filter(({ name }) => own.includes(name)).map((assignment) => markOf(assignment, options));
+  await entry.lastWritten.save([...new Set([...kept, ...pending])]);
 }
 
-function variablesOf({ token, generation }: Publication, options: EnvFileOptions): Map<string, string | null> {
+const metadataOf = (variable: string): string[] => [`${variable}_EXPIRES_AT`, `${variable}_GENERATION`];
+
+const namesOf = ({ variable, metadata }: EnvEntry): string[] => [variable, ...(metadata ? metadataOf(variable) : [])];
+
+function valuesOf({ token, generation }: Publication, entry: EnvEntry): (readonly [string, string | null])[] {
   // An assumed expiry is our guess: readers must not stop using a token on the strength of it.
   const expiresAt = token.expiry.kind === 'known' ? String(Math.floor(token.expiry.expiresAt / 1000)) : null;
   const values = [token.accessToken, expiresAt, String(generation)];
-  return new Map(namesOf(options).map((name, nth) => [name, values[nth] ?? null]));
+  return namesOf(entry).map((name, nth) => [name, values[nth] ?? null] as const);
 }
 
-function markOf({ name, value }: { name: string; value: string }, { fingerprint }: EnvFileOptions): Fingerprint {
+interface NamedValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+function markOf({ name, value }: NamedValue, { fingerprint }: EnvFile): Fingerprint {
   return fingerprint(`${name}=${value}`);
 }
+
+const FOREIGN_VALUE = 'foreign_value';
 
 interface Edit {
   readonly file: string;
@@ -141,7 +220,7 @@ function verify({ file, before, after, expected }: Edit): void {
 async function write(
   file: string,
   { before, after }: { before: string | null; after: string },
-  options: EnvFileOptions,
+  options: EnvFile,
 ): Promise<void> {
   const unchanged = async (): Promise<boolean> => (await readText(file)) === before;
   if (options.write === 'atomic' || before === null) {
