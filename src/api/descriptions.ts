@@ -8,6 +8,7 @@ import type { CredentialState } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import { describe, readiness } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import { chainBodies, chainsReady } from './chain-bodies.ts';
 import type { Consumers } from './consumers.ts';
 import type {
   ConsumersBody,
@@ -27,6 +28,7 @@ export function credentialsBody(daemon: DaemonPort, consumers: Consumers): Crede
     credentials: states(daemon).map((state) =>
       credentialBody(daemon, { state, consumers: consumers.summary(state.name, looks) }, now),
     ),
+    chains: chainBodies(daemon),
   };
 }
 
@@ -49,7 +51,8 @@ function credentialBody(
   { state, consumers }: { readonly state: CredentialState; readonly consumers: ConsumersBody | null },
   now: Now,
 ): CredentialBody {
-  const facts = { consumers, remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
+  const chains = daemon.chains.of(state.name);
+  const facts = { consumers, chains, remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
   return credentialOnWire(describe(state, now), facts, now);
 }
 
@@ -63,9 +66,18 @@ export function readyBody(daemon: DaemonPort): ReadyBody {
   const credentials = states(daemon).map((state) => {
     const fault = daemon.fault?.(state.name) ?? null;
     const verdict = fault === null ? readiness(state, now) : { ready: false, reason: fault };
-    return { credential: state.name, ...verdict, optional: state.policy.optional };
+    return {
+      credential: state.name,
+      ...verdict,
+      optional: state.policy.optional,
+      chains: daemon.chains.of(state.name),
+    };
   });
-  return { ready: credentials.every(({ ready, optional }) => ready || optional), credentials };
+  const chains = chainsReady(daemon);
+  // Where a chain serves, it counts, and its members do not: one of them may be down.
+  const alone = credentials.filter(({ chains: joined }) => joined.length === 0);
+  const ready = [...alone, ...chains].every((one) => one.ready || one.optional);
+  return { ready, credentials, chains };
 }
 
 function states(daemon: DaemonPort): CredentialState[] {

@@ -4,8 +4,8 @@
  * Rule: only what needs neither parsing nor a decision; everything else, every error included, is left to the routes.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readToken } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import { readNamed } from './named-token.ts';
 import { tokenOnWire } from './wire.ts';
 
 /** @returns whether the request was answered */
@@ -16,13 +16,10 @@ export function createFastRead(daemon: DaemonPort): FastRead {
     const { method, url } = request;
     if (method !== 'GET' || url === undefined || !url.startsWith(PREFIX)) return false;
     // A query or a further path segment is no part of any name, so this finds nothing for them.
-    const credential = url.slice(PREFIX.length);
-    const state = daemon.state(credential);
-    if (state === undefined) return false;
-    const read = readToken(state, daemon.now());
-    if (read.kind !== 'token') return false;
+    const read = readNamed(daemon, url.slice(PREFIX.length));
+    if (read?.kind !== 'token') return false;
     const isText = wantsText(request.headers.accept);
-    const body = isText ? read.accessToken : JSON.stringify(tokenOnWire(credential, read));
+    const body = isText ? read.accessToken : JSON.stringify(tokenOnWire(read, read));
     response.writeHead(200, [
       'content-type',
       isText ? TEXT_TYPE : JSON_TYPE,

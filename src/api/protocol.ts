@@ -5,6 +5,10 @@
  * Names on the wire are snake_case and RFC 6749 words; moments are ISO 8601 in UTC, durations whole seconds.
  */
 
+import type { ChainBody, MemberLackBody } from './protocol-chain.ts';
+
+export type { ChainBody, ChainDetailBody } from './protocol-chain.ts';
+
 /** Credential names: also the shape that `config.json` accepts. */
 export const NAME_PATTERN = '^[a-z0-9][a-z0-9._-]{0,62}$';
 
@@ -68,11 +72,18 @@ export interface ErrorBody {
   /** Also sent as `Retry-After`. */
   readonly retry_after?: number;
   readonly problems?: readonly string[];
+  /** The chain that was asked for; `credential` is its member in use then. */
+  readonly chain?: string;
+  /** With a chain of which no member is usable: what each lacks. */
+  readonly members?: readonly MemberLackBody[];
 }
 
 /** `GET /v1/tokens/{name}` */
 export interface TokenBody {
+  /** Whose token it is. */
   readonly credential: string;
+  /** Where it was asked for by the name of a chain: `generation` is the chain's then. */
+  readonly chain?: string;
   readonly access_token: string;
   readonly token_type: string;
   /** Whole seconds left, rounded down; null when the token does not expire or nobody said when. */
@@ -88,6 +99,8 @@ export interface TokenBody {
 /** `POST /v1/tokens/{name}/rejections` */
 export interface RejectionBody {
   readonly generation: number;
+  /** Whose token it was, where it was read by the name of a chain. */
+  readonly credential?: string;
   readonly http_status?: number;
   /** What the resource server said; kept out of logs. */
   readonly body?: string;
@@ -97,6 +110,8 @@ export interface RejectionBody {
 
 export interface OutcomeBody {
   readonly credential: string;
+  /** Where the report named it. */
+  readonly chain?: string;
   readonly outcome:
     | 'refresh_started'
     | 'joined'
@@ -154,6 +169,8 @@ export interface CredentialBody {
   }[];
   /** Who reads it, in numbers; null where counting would have held up other readers: ask for the credential itself. */
   readonly consumers: ConsumersBody | null;
+  /** Those that it is a member of. */
+  readonly chains: readonly string[];
   /** What brings the credential back; null while nothing is asked of a person. */
   readonly remedy: string | null;
   /** Code of a bug that keeps the daemon from tending this credential; null: none. */
@@ -183,6 +200,7 @@ export interface ConsumerBody {
 export interface CredentialsBody {
   readonly daemon: { readonly version: string; readonly started_at: string; readonly config_path: string };
   readonly credentials: readonly CredentialBody[];
+  readonly chains: readonly ChainBody[];
 }
 
 /** `GET /v1/credentials/{name}` */
@@ -252,6 +270,15 @@ export interface ReadyBody {
     readonly ready: boolean;
     readonly reason: string | null;
     /** Does not count for the readiness of the whole. */
+    readonly optional: boolean;
+    /** Those that it is a member of: they count, it does not. */
+    readonly chains: readonly string[];
+  }[];
+  readonly chains: readonly {
+    readonly chain: string;
+    readonly credential: string | null;
+    readonly ready: boolean;
+    readonly reason: string | null;
     readonly optional: boolean;
   }[];
 }

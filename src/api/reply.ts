@@ -4,6 +4,7 @@
  * Rule: an error always has the one shape of `ErrorBody`; only a token's own answer holds a token.
  */
 import type { Socket } from 'node:net';
+import type { ChainState } from '../core/chain-state.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
 import { nearestName } from './nearest.ts';
 import type { ErrorBody } from './protocol.ts';
@@ -40,7 +41,9 @@ export const tooManySubscribers = (): Reply =>
 const SUBSCRIBE_AGAIN_SECONDS = 60;
 
 export function unknownCredential(daemon: DaemonPort, wanted: string): Reply {
-  const names = daemon.names();
+  const chain = daemon.chains.state(wanted);
+  if (chain !== undefined) return needsMember(chain);
+  const names = [...daemon.names(), ...daemon.chains.names()];
   const nearest = nearestName(wanted, names);
   const hint = nearest === null ? 'freshd status lists the names' : `did you mean ${nearest}?`;
   return refused(404, {
@@ -48,5 +51,17 @@ export function unknownCredential(daemon: DaemonPort, wanted: string): Reply {
     error_description: `no credential ${wanted} among the ${names.length} configured; ${hint}`,
     credential: wanted,
     ...(nearest === null ? {} : { nearest }),
+  });
+}
+
+/** What is asked for concerns one credential, and a chain is several. */
+function needsMember({ name, members, inUse }: ChainState): Reply {
+  const names = members.map(({ credential }) => credential).join(', ');
+  const nearest = inUse?.credential ?? members[0]?.credential;
+  return refused(404, {
+    error: 'unknown_credential',
+    error_description: `${name} is a chain of ${names}: name the credential that you mean`,
+    chain: name,
+    ...(nearest === undefined ? {} : { nearest }),
   });
 }

@@ -4,13 +4,14 @@
  * Rule: handlers look, dispatch, and answer; every decision about a credential is the core's.
  */
 import type { CredentialState } from '../core/state.ts';
-import { refusesToken } from '../core/token-refusal.ts';
-import { rejectionOutcome, requestOutcome } from '../core/view.ts';
+import { requestOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import { chainDetailBody } from './chain-bodies.ts';
 import type { Consumers } from './consumers.ts';
 import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
 import type { Events } from './events.ts';
 import type { RejectionBody } from './protocol.ts';
+import { reportRejection } from './rejections.ts';
 import { type Reply, refused, success, type Takeover, tooManySubscribers, unknownCredential } from './reply.ts';
 import {
   CREDENTIAL_PARAMS,
@@ -69,7 +70,8 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/tokens/:credential',
-    summary: 'The access token; bare with Accept: text/plain.',
+    summary:
+      'The access token of a credential, or of the member of a chain that is in use; bare with Accept: text/plain.',
     params: CREDENTIAL_PARAMS,
     query: TOKEN_QUERY,
     answers: { 200: 'Token', 404: 'Error', 409: 'Error', 503: 'Error' },
@@ -84,21 +86,21 @@ export const ROUTES: readonly Route[] = [
     query: REJECTION_QUERY,
     body: REJECTION_BODY,
     answers: { 200: 'Token', 202: 'Outcome', 404: 'Error', 409: 'Error', 503: 'Error' },
-    handle: reportRejection,
+    handle: report,
   },
   {
     method: 'GET',
     path: '/v1/credentials',
-    summary: 'State of every credential; no secrets.',
+    summary: 'State of every credential and chain; no secrets.',
     answers: { 200: 'Credentials' },
     handle: ({ daemon, consumers }) => success(200, credentialsBody(daemon, consumers)),
   },
   {
     method: 'GET',
     path: '/v1/credentials/:credential',
-    summary: 'State of one credential, with what happens next and why; no secrets.',
+    summary: 'State of one credential or chain, with what happens next and why; no secrets.',
     params: CREDENTIAL_PARAMS,
-    answers: { 200: 'Credential', 404: 'Error' },
+    answers: { 200: 'CredentialOrChain', 404: 'Error' },
     handle: describeOne,
   },
   {
@@ -136,7 +138,8 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/health/ready',
-    summary: 'Every credential that is not optional is usable and delivered; 503 otherwise.',
+    summary:
+      'Every chain, and every credential outside of one, that is not optional is usable and delivered; 503 otherwise.',
     answers: { 200: 'Ready', 503: 'Ready' },
     handle: ({ daemon }) => readyReply(daemon),
   },
@@ -181,25 +184,14 @@ function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply |
   return { takeOver: (socket) => (events.subscribe(socket, subscription) ? null : tooManySubscribers()) };
 }
 
-function reportRejection({ daemon, tokens }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
-  return withState(daemon, request, (before) => {
-    const { credential } = request;
-    const { generation, http_status = 401, body = '', consumer } = request.body as RejectionBody;
-    if (!refusesToken({ httpStatus: http_status, text: body })) return success(202, { credential, outcome: 'ignored' });
-    const event = { type: 'rejection_reported', generation, peer: consumer ?? UNNAMED_CONSUMER } as const;
-    const now = daemon.now();
-    daemon.dispatch(credential, event);
-    const outcome = rejectionOutcome(before, daemon.state(credential) ?? before, event, now);
-    const waitMs = (request.query.wait_seconds ?? 0) * 1000;
-    if (waitMs === 0 || outcome.outcome === 'ignored' || outcome.outcome === 'not_refreshable') {
-      return success(202, outcomeOnWire(credential, outcome, daemon.remedy(credential), now));
-    }
-    const demand = { minValidMs: null, afterGeneration: generation, waitMs, asText: request.acceptsText };
-    return tokens.read(credential, demand, request.onGone);
-  });
+function report(context: ApiContext, { credential: name, ...request }: ApiRequest): Reply | Promise<Reply> {
+  const waitMs = (request.query.wait_seconds ?? 0) * 1000;
+  return reportRejection(context, { ...request, name, body: request.body as RejectionBody, waitMs });
 }
 
 function describeOne({ daemon, consumers }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
+  const chain = chainDetailBody(daemon, request.credential);
+  if (chain !== null) return success(200, chain);
   return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state, consumers)));
 }
 
@@ -237,6 +229,3 @@ function withState(
   const state = daemon.state(request.credential);
   return state === undefined ? unknownCredential(daemon, request.credential) : handle(state);
 }
-
-/** All consumers that give no name count as one: they can be told apart only by naming themselves. */
-const UNNAMED_CONSUMER = 'unnamed';

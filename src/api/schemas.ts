@@ -25,7 +25,9 @@ const GENERATION: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SA
 const CONSUMER: Schema = { type: 'string', pattern: CONSUMER_PATTERN, description: 'Who asks; the same each time.' };
 
 export const CREDENTIAL_PARAMS: Schema = object(
-  { credential: { type: 'string', pattern: NAME_PATTERN, description: 'Name of a credential in config.json.' } },
+  {
+    credential: { type: 'string', pattern: NAME_PATTERN, description: 'Name of a credential or chain in config.json.' },
+  },
   ['credential'],
 );
 
@@ -59,6 +61,11 @@ export const REJECTION_QUERY: Schema = object({ wait_seconds: WAIT_SECONDS });
 export const REJECTION_BODY: Schema = object(
   {
     generation: { ...GENERATION, description: 'Generation of the token that was refused.' },
+    credential: {
+      type: 'string',
+      pattern: NAME_PATTERN,
+      description: 'Whose token it was, where it was read by the name of a chain.',
+    },
     http_status: { type: 'integer', minimum: 100, maximum: 599, description: '401 when left out.' },
     body: { type: 'string', maxLength: 16_384, description: 'What the resource server answered.' },
     consumer: CONSUMER,
@@ -86,6 +93,39 @@ const CONSUMERS_MEMBERS: Record<string, Schema> = {
   behind_on: { type: 'array', items: object({ generation: COUNT_OR_NULL, consumers: COUNT }) },
 };
 
+const PUBLICATIONS: Schema = {
+  type: 'array',
+  items: object({
+    target: TEXT,
+    status: { enum: ['pending', 'done', 'failed'] },
+    holds: { type: ['integer', 'string', 'null'] },
+    code: TEXT_OR_NULL,
+    remedy: TEXT_OR_NULL,
+  }),
+};
+
+const CHAIN_MEMBERS: Record<string, Schema> = {
+  chain: TEXT,
+  credential: TEXT_OR_NULL,
+  generation: COUNT_OR_NULL,
+  since: MOMENT_OR_NULL,
+  instead_of: nullable(object({ credential: TEXT, reason: TEXT, code: TEXT })),
+  optional: FLAG,
+  members: {
+    type: 'array',
+    items: object({
+      credential: TEXT,
+      standing: { enum: ['usable', 'doubtful', 'unusable', 'absent'] },
+      reason: TEXT_OR_NULL,
+      code: TEXT_OR_NULL,
+      remedy: TEXT_OR_NULL,
+      settles_in_seconds: COUNT_OR_NULL,
+    }),
+  },
+  publications: PUBLICATIONS,
+  fault: TEXT_OR_NULL,
+};
+
 const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   credential: TEXT,
   phase: TEXT,
@@ -105,23 +145,16 @@ const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   last_failure: nullable(object({ class: TEXT, code: TEXT, at: MOMENT, detail: TEXT_OR_NULL })),
   in_doubt: FLAG,
   episode: nullable(object({ started_at: MOMENT, code: TEXT, alerts: TEXTS })),
-  publications: {
-    type: 'array',
-    items: object({
-      target: TEXT,
-      status: { enum: ['pending', 'done', 'failed'] },
-      holds: { type: ['integer', 'string', 'null'] },
-      code: TEXT_OR_NULL,
-      remedy: TEXT_OR_NULL,
-    }),
-  },
+  publications: PUBLICATIONS,
   consumers: nullable(object(CONSUMERS_MEMBERS)),
+  chains: TEXTS,
   remedy: TEXT_OR_NULL,
   fault: TEXT_OR_NULL,
 };
 
 const TOKEN_MEMBERS: Record<string, Schema> = {
   credential: TEXT,
+  chain: TEXT,
   access_token: TEXT,
   token_type: TEXT,
   expires_in: COUNT_OR_NULL,
@@ -164,6 +197,7 @@ export const RESPONSE_SCHEMAS = {
   Outcome: object(
     {
       credential: TEXT,
+      chain: TEXT,
       outcome: {
         enum: ['refresh_started', 'joined', 'scheduled', 'superseded', 'ignored', 'not_needed', 'not_refreshable'],
       },
@@ -184,12 +218,15 @@ export const RESPONSE_SCHEMAS = {
       },
     }),
   }),
+  Chain: object({ ...CHAIN_MEMBERS, explanation: TEXTS }),
+  CredentialOrChain: { oneOf: [{ $ref: '#/components/schemas/Credential' }, { $ref: '#/components/schemas/Chain' }] },
   Credentials: object({
     daemon: object({ version: TEXT, started_at: MOMENT, config_path: TEXT }),
     credentials: {
       type: 'array',
       items: object(CREDENTIAL_MEMBERS),
     },
+    chains: { type: 'array', items: object(CHAIN_MEMBERS) },
   }),
   Reload: object({ added: TEXTS, changed: TEXTS, removed: TEXTS }),
   Live: object({ status: { const: 'live' }, version: TEXT, uptime_seconds: COUNT }),
@@ -197,7 +234,11 @@ export const RESPONSE_SCHEMAS = {
     ready: FLAG,
     credentials: {
       type: 'array',
-      items: object({ credential: TEXT, ready: FLAG, reason: TEXT_OR_NULL, optional: FLAG }),
+      items: object({ credential: TEXT, ready: FLAG, reason: TEXT_OR_NULL, optional: FLAG, chains: TEXTS }),
+    },
+    chains: {
+      type: 'array',
+      items: object({ chain: TEXT, credential: TEXT_OR_NULL, ready: FLAG, reason: TEXT_OR_NULL, optional: FLAG }),
     },
   }),
   Error: object(
@@ -210,6 +251,17 @@ export const RESPONSE_SCHEMAS = {
       reason: TEXT,
       retry_after: COUNT,
       problems: TEXTS,
+      chain: TEXT,
+      members: {
+        type: 'array',
+        items: object({
+          credential: TEXT,
+          reason: TEXT,
+          code: TEXT,
+          remedy: TEXT_OR_NULL,
+          retry_after: COUNT_OR_NULL,
+        }),
+      },
     },
     ['error', 'error_description'],
   ),

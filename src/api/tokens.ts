@@ -4,10 +4,9 @@
  * Rule: without a wait nothing is started and nothing awaited. With one, at most one request goes to the core, and the
  * answer is made from the state as it is when the wait ends.
  */
-import type { CredentialState } from '../core/state.ts';
-import type { Generation, Now } from '../core/token.ts';
-import { readToken } from '../core/view.ts';
+import type { Generation } from '../core/token.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import { type NamedRead, type NamedToken, readNamed, refreshersOf, type UnusableRead } from './named-token.ts';
 import { type Reply, unknownCredential } from './reply.ts';
 import {
   noNewerToken,
@@ -19,7 +18,6 @@ import {
   unusable,
 } from './token-replies.ts';
 import type { Waiting } from './waiting.ts';
-import type { ReadableToken } from './wire.ts';
 
 /** What a reader asks for beyond a usable token. */
 export interface Demand {
@@ -34,7 +32,8 @@ export interface Demand {
 
 export interface TokenReader {
   /** @param onGone registers what to call when the client hangs up */
-  read(credential: string, demand: Demand, onGone: (leave: () => void) => void): Reply | Promise<Reply>;
+  /** @param name of a credential or a chain */
+  read(name: string, demand: Demand, onGone: (leave: () => void) => void): Reply | Promise<Reply>;
 }
 
 export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenReader {
@@ -44,77 +43,74 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
    */
   const demandedLifeMs = new Map<string, number>();
 
-  function look(credential: string, demand: Demand): Look {
-    const state = daemon.state(credential);
-    return state === undefined ? { verdict: 'unknown' } : judge(state, demand, daemon.now());
-  }
+  const look = (name: string, demand: Demand): Look => judge(readNamed(daemon, name), demand);
 
-  function isAttainable(credential: string, found: Look, demand: Demand): boolean {
+  function isAttainable(found: Look, demand: Demand): boolean {
     if (found.verdict !== 'too_short') return true;
-    const longestMs = demandedLifeMs.get(credential);
+    const longestMs = demandedLifeMs.get(found.token.credential);
     // A token that lives longer than that one did shows that the server has changed its mind.
     return longestMs === undefined || (demand.minValidMs ?? 0) <= Math.max(longestMs, found.token.lifeMs ?? 0);
   }
 
-  async function readLater(credential: string, demand: Demand, found: Look, onGone: OnGone): Promise<Reply> {
+  async function readLater(name: string, demand: Demand, found: Look, onGone: OnGone): Promise<Reply> {
     const firstGeneration = generationOf(found);
     const cause = causeOf(found);
-    if (cause !== null) daemon.dispatch(credential, { type: 'refresh_requested', cause, force: false });
+    if (cause !== null) {
+      for (const credential of refreshersOf(daemon, name)) {
+        daemon.dispatch(credential, { type: 'refresh_requested', cause, force: false });
+      }
+    }
 
     const isDone = (): boolean => {
-      const now = look(credential, demand);
+      const now = look(name, demand);
       return isFinal(now) || (now.verdict === 'too_short' && generationOf(now) !== firstGeneration);
     };
     if (!isDone()) {
-      const wait = waiting.wait(credential, demand.waitMs, isDone, onGone);
-      if (wait === null) return tooManyWaiting(credential);
+      const wait = waiting.wait(name, demand.waitMs, isDone, onGone);
+      if (wait === null) return tooManyWaiting(name);
       await wait;
     }
 
-    const last = look(credential, demand);
+    const last = look(name, demand);
     if (last.verdict === 'too_short' && last.token.generation !== firstGeneration && last.token.lifeLeftMs !== null) {
-      demandedLifeMs.set(credential, last.token.lifeLeftMs);
+      demandedLifeMs.set(last.token.credential, last.token.lifeLeftMs);
     }
-    return answerTo(daemon, { credential, found: last, demand, attainable: isAttainable(credential, last, demand) });
+    return answerTo(daemon, { name, found: last, demand, attainable: isAttainable(last, demand) });
   }
 
   return {
-    read(credential, demand, onGone) {
-      const found = look(credential, demand);
-      const attainable = isAttainable(credential, found, demand);
+    read(name, demand, onGone) {
+      const found = look(name, demand);
+      const attainable = isAttainable(found, demand);
       const answersNow = demand.waitMs === 0 || isFinal(found) || !attainable;
       return answersNow
-        ? answerTo(daemon, { credential, found, demand, attainable })
-        : readLater(credential, demand, found, onGone);
+        ? answerTo(daemon, { name, found, demand, attainable })
+        : readLater(name, demand, found, onGone);
     },
   };
 }
 
 function answerTo(
   daemon: DaemonPort,
-  { credential, found, demand, attainable }: { credential: string; found: Look; demand: Demand; attainable: boolean },
+  { name, found, demand, attainable }: { name: string; found: Look; demand: Demand; attainable: boolean },
 ): Reply {
   switch (found.verdict) {
     case 'unknown':
-      return unknownCredential(daemon, credential);
+      return unknownCredential(daemon, name);
     case 'satisfied':
     case 'rejected':
-      return tokenReply(credential, found.token, demand.asText);
+      return tokenReply(found.token, demand.asText);
     case 'too_short': {
       const minValidMs = demand.minValidMs ?? 0;
       const isHopeless = !found.token.refreshable || !attainable;
-      return isHopeless
-        ? unattainable(credential, found.token, minValidMs)
-        : tooShort(credential, found.token, minValidMs, daemon);
+      return isHopeless ? unattainable(found.token, minValidMs) : tooShort(found.token, minValidMs, daemon);
     }
     case 'same_generation':
-      return found.isFinal
-        ? reauthorizationRequired(credential, 'no newer token can come', daemon)
-        : noNewerToken(credential, found.token, daemon);
-    case 'reauthorization_required':
-      return reauthorizationRequired(credential, found.reason, daemon);
+      return found.token.isLast
+        ? reauthorizationRequired(found.token.credential, 'no newer token can come', daemon)
+        : noNewerToken(found.token, daemon);
     case 'unusable':
-      return unusable(credential, found, daemon);
+      return unusable(name, found.read, daemon);
   }
 }
 
@@ -123,25 +119,13 @@ type OnGone = (leave: () => void) => void;
 /** How what is there compares with what was asked for. */
 type Look =
   | { readonly verdict: 'unknown' }
-  | { readonly verdict: 'satisfied' | 'rejected' | 'too_short'; readonly token: ReadableToken }
-  | { readonly verdict: 'same_generation'; readonly token: ReadableToken; readonly isFinal: boolean }
-  | {
-      readonly verdict: 'unusable' | 'reauthorization_required';
-      readonly reason: string;
-      readonly retryAfterMs: number | null;
-    };
+  | { readonly verdict: 'satisfied' | 'rejected' | 'too_short' | 'same_generation'; readonly token: NamedToken }
+  | { readonly verdict: 'unusable'; readonly read: UnusableRead };
 
-function judge(state: CredentialState, demand: Demand, now: Now): Look {
-  const read = readToken(state, now);
-  if (read.kind === 'unusable') {
-    const verdict = read.code === 'reauthorization_required' ? read.code : 'unusable';
-    return { verdict, reason: read.reason, retryAfterMs: read.retryAfterMs };
-  }
-  if (read.generation === demand.afterGeneration) {
-    // A person must act first: no newer token is on its way, and whoever waits for one should know at once.
-    const isFinal = state.phase.kind === 'reauthorization_required';
-    return { verdict: 'same_generation', token: read, isFinal };
-  }
+function judge(read: NamedRead | null, demand: Demand): Look {
+  if (read === null) return { verdict: 'unknown' };
+  if (read.kind === 'unusable') return { verdict: 'unusable', read };
+  if (read.generation === demand.afterGeneration) return { verdict: 'same_generation', token: read };
   const isTooShort = demand.minValidMs !== null && read.lifeLeftMs !== null && read.lifeLeftMs < demand.minValidMs;
   if (isTooShort) return { verdict: 'too_short', token: read };
   return { verdict: read.rejectionPending ? 'rejected' : 'satisfied', token: read };
@@ -152,10 +136,12 @@ function isFinal(found: Look): boolean {
   switch (found.verdict) {
     case 'unknown':
     case 'satisfied':
-    case 'reauthorization_required':
       return true;
+    case 'unusable':
+      return found.read.code === 'reauthorization_required';
     case 'same_generation':
-      return found.isFinal;
+      // A person must act first: no newer token is on its way, and whoever waits for one should know at once.
+      return found.token.isLast;
     default:
       return false;
   }

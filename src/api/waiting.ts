@@ -1,5 +1,5 @@
 /**
- * Readers that wait for a step of one credential: all of them on one subscription.
+ * Readers that wait for a step of one credential or chain: all of them on one subscription.
  *
  * Rule: a waiter ends exactly once: satisfied, out of time, gone, or because the daemon stops. Their number is limited.
  */
@@ -9,7 +9,7 @@ import type { Timers } from './timers.ts';
 /** More than the connections that the server admits, so that only a client that pipelines its waits can meet it. */
 export const WAITERS_MAX = 10_000;
 
-/** `true`: this waiter is done waiting. Called after each step of its credential. */
+/** `true`: this waiter is done waiting. Called after each step of its credential or chain. */
 type IsDone = () => boolean;
 
 export interface Waiting {
@@ -34,11 +34,12 @@ export function createWaiting(daemon: DaemonPort, timers: Timers): Waiting {
   let count = 0;
   let isClosed = false;
 
-  const stopListening = daemon.onStep((credential) => {
-    for (const waiter of waiters.get(credential) ?? []) {
+  const look = (name: string): void => {
+    for (const waiter of waiters.get(name) ?? []) {
       if (waiter.isDone()) waiter.end();
     }
-  });
+  };
+  const stopListening = [daemon.onStep(look), daemon.chains.onStep(look)];
 
   function enter(credential: string, waiter: Waiter): void {
     const others = waiters.get(credential);
@@ -75,7 +76,7 @@ export function createWaiting(daemon: DaemonPort, timers: Timers): Waiting {
     },
     close() {
       isClosed = true;
-      stopListening();
+      for (const stop of stopListening) stop();
       for (const group of [...waiters.values()]) for (const waiter of [...group]) waiter.end();
     },
   };

@@ -21,9 +21,16 @@ import type {
 
 export type ReadableToken = Extract<TokenRead, { kind: 'token' }>;
 
-export function tokenOnWire(credential: string, token: ReadableToken): TokenBody {
+/** Whose token it is, and by which chain it was asked for. */
+interface Source {
+  readonly credential: string;
+  readonly chain: string | null;
+}
+
+export function tokenOnWire({ credential, chain }: Source, token: ReadableToken): TokenBody {
   return {
     credential,
+    ...(chain === null ? {} : { chain }),
     access_token: token.accessToken,
     token_type: token.tokenType,
     // Down, never up: a consumer that counts on the last second must not be told of one that is not there.
@@ -36,7 +43,7 @@ export function tokenOnWire(credential: string, token: ReadableToken): TokenBody
 }
 
 export function tokenEvent(credential: string, token: ReadableToken): TokenEvent {
-  const { expires_in: _volatile, ...rest } = tokenOnWire(credential, token);
+  const { expires_in: _volatile, ...rest } = tokenOnWire({ credential, chain: null }, token);
   return rest;
 }
 
@@ -62,7 +69,12 @@ export function alertEvent(credential: string, alert: Alert, words: AlertWording
 /** @param facts what the daemon knows beside the state; the remedy is shown only where a person is asked to act */
 export function credentialOnWire(
   description: CredentialDescription,
-  facts: { readonly remedy: string; readonly fault: string | null; readonly consumers: ConsumersBody | null },
+  facts: {
+    readonly remedy: string;
+    readonly fault: string | null;
+    readonly consumers: ConsumersBody | null;
+    readonly chains: readonly string[];
+  },
   now: Now,
 ): CredentialBody {
   const { next, lastAttempt, lastFailure, episode } = description;
@@ -99,6 +111,7 @@ export function credentialOnWire(
       episode === null ? null : { started_at: iso(episode.startedAt), code: episode.code, alerts: episode.alerts },
     publications: description.publications,
     consumers: facts.consumers,
+    chains: facts.chains,
     remedy: asksAPerson(description.phase) ? facts.remedy : null,
     fault: facts.fault,
   };

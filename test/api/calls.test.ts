@@ -303,11 +303,13 @@ describe('the OpenAPI document', () => {
     daemon.load('claude', 'at-1', 2 * HOUR_MS);
     daemon.advance(90 * MINUTE_MS);
     daemon.fail('claude');
+    await daemon.addChain('any', 'claude');
     const schemas = (bodyOf(await get('/openapi.json')) as { components: { schemas: Record<string, Shape> } })
       .components.schemas;
     const answers: [string, string][] = [
-      ['/v1/tokens/claude', 'Token'],
+      ['/v1/tokens/any', 'Token'],
       ['/v1/credentials/claude', 'Credential'],
+      ['/v1/credentials/any', 'Chain'],
       ['/v1/credentials', 'Credentials'],
       ['/v1/health/live', 'Live'],
       ['/v1/health/ready', 'Ready'],

@@ -1,0 +1,74 @@
+/**
+ * Reports of consumers that a resource server refused a token: to whom they go, and what is answered.
+ *
+ * Rule: a report is about one generation. Under a chain's name it is the chain's, and goes to the member it stood for.
+ */
+import type { Binding, ChainState } from '../core/chain-state.ts';
+import { bindingOf } from '../core/chain-view.ts';
+import type { CredentialState } from '../core/state.ts';
+import { refusesToken } from '../core/token-refusal.ts';
+import { rejectionOutcome } from '../core/view.ts';
+import type { DaemonPort } from '../daemon/ports.ts';
+import type { OutcomeBody, RejectionBody } from './protocol.ts';
+import { type Reply, success, unknownCredential } from './reply.ts';
+import type { TokenReader } from './tokens.ts';
+import { outcomeOnWire } from './wire.ts';
+
+export interface RejectionReport {
+  /** Of a credential or a chain. */
+  readonly name: string;
+  readonly body: RejectionBody;
+  /** 0: answer what became of the report; otherwise with the next token. */
+  readonly waitMs: number;
+  readonly acceptsText: boolean;
+  readonly onGone: (leave: () => void) => void;
+}
+
+export function reportRejection(
+  { daemon, tokens }: { readonly daemon: DaemonPort; readonly tokens: TokenReader },
+  report: RejectionReport,
+): Reply | Promise<Reply> {
+  const { name, body } = report;
+  const chain = daemon.chains.state(name);
+  const about = chain === undefined ? aboutCredential(name, body) : aboutMember(chain, body);
+  const outcome = 'binding' in about ? dispatch(daemon, about.binding, body) : about.outcome;
+  if (outcome === null) return unknownCredential(daemon, name);
+  const answer: OutcomeBody = chain === undefined ? outcome : { ...outcome, chain: name };
+  const asksForNext = report.waitMs > 0 && outcome.outcome !== 'ignored';
+  // A chain may have turned to another member at this very report.
+  const hasNext = outcome.outcome !== 'not_refreshable' || daemon.chains.state(name)?.generation !== chain?.generation;
+  if (!asksForNext || !hasNext) return success(202, answer);
+  const { waitMs, acceptsText: asText, onGone } = report;
+  return tokens.read(name, { minValidMs: null, afterGeneration: body.generation, waitMs, asText }, onGone);
+}
+
+type About = { readonly binding: Pick<Binding, 'credential' | 'of'> } | { readonly outcome: OutcomeBody };
+
+const aboutCredential = (credential: string, { generation }: RejectionBody): About => ({
+  binding: { credential, of: generation },
+});
+
+function aboutMember(chain: ChainState, { generation, credential }: RejectionBody): About {
+  const binding = bindingOf(chain, generation);
+  const isMeant = binding !== null && (credential === undefined || credential === binding.credential);
+  if (isMeant) return { binding };
+  // Too old to be remembered, or of nobody's token.
+  const outcome = binding === null && generation < chain.generation ? 'superseded' : 'ignored';
+  return { outcome: { credential: credential ?? chain.inUse?.credential ?? chain.name, outcome } };
+}
+
+/** @returns null when there is no such credential */
+function dispatch(daemon: DaemonPort, { credential, of }: Pick<Binding, 'credential' | 'of'>, body: RejectionBody) {
+  const before: CredentialState | undefined = daemon.state(credential);
+  if (before === undefined) return null;
+  const { http_status: httpStatus = 401, body: text = '', consumer = UNNAMED_CONSUMER } = body;
+  if (!refusesToken({ httpStatus, text })) return { credential, outcome: 'ignored' } as const;
+  const event = { type: 'rejection_reported', generation: of, peer: consumer } as const;
+  const now = daemon.now();
+  daemon.dispatch(credential, event);
+  const outcome = rejectionOutcome(before, daemon.state(credential) ?? before, event, now);
+  return outcomeOnWire(credential, outcome, daemon.remedy(credential), now);
+}
+
+/** All consumers that give no name count as one: they can be told apart only by naming themselves. */
+const UNNAMED_CONSUMER = 'unnamed';
