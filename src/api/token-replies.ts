@@ -56,7 +56,7 @@ function unusableChain(
   });
 }
 
-export function memberLackOnWire(lack: MemberLack, daemon: DaemonPort): MemberLackBody {
+function memberLackOnWire(lack: MemberLack, daemon: DaemonPort): MemberLackBody {
   const { credential, reason, code, needsPerson, retryAfterMs } = lack;
   return {
     credential,
