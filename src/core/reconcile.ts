@@ -103,8 +103,12 @@ const isBroken = ({ phase }: CredentialState): boolean =>
 const isStored = ({ grant: { fingerprint, token } }: Answer, found: Grant): boolean =>
   found.fingerprint === fingerprint && (token === null || found.token?.fingerprint === token.fingerprint);
 
-/** Where refresh tokens do not rotate, another process may have stored a later access token beside the same one. */
-function isNewer({ token }: Grant, { token: ours }: Grant): boolean {
+/**
+ * Where refresh tokens do not rotate, another process may have stored a later access token beside the same one. An answer
+ * that brought another refresh token replaced what the store holds, however short its own access token lives.
+ */
+function isNewer({ token, fingerprint }: Grant, { token: ours, fingerprint: ownFingerprint }: Grant): boolean {
+  if (fingerprint !== ownFingerprint) return false;
   const [theirs, own] = [token, ours].map((each) => (each === null ? null : expiresAtOf(each)));
   return typeof theirs === 'number' && typeof own === 'number' && theirs > own;
 }

@@ -67,6 +67,19 @@ describe('an attempt that the journal shows open at start', () => {
     expect(typesOf(life)).not.toContain('begin_attempt');
   });
 
+  it('F16 F33: an answer whose access token is over sooner than the stored one still brought the next refresh token', () => {
+    const life = killed();
+    const short = {
+      grant: grant(2, { issuedAt: life.now.wallMs, lifeMs: SECOND }),
+      response: { access_token: 'secret' },
+    };
+    life.restart(loaded(grant(1), opened(life, { answer: short })));
+    expect(life.effects).toContainEqual(
+      expect.objectContaining({ type: 'persist_token', expected: 'r1', answer: short }),
+    );
+    expect(life.state).toMatchObject({ grant: 'r2', superseded: ['r1'] });
+  });
+
   it('F34 F84: an answer that the store holds already is published under a new generation, without a refresh', () => {
     const life = killed();
     const { generation } = life.state;
