@@ -4,9 +4,11 @@
  * Rule: never fails for a figure that misses its aim, since the machine may be busy; the table says so.
  */
 import { parseArgs } from 'node:util';
+import { measureClient } from './client.ts';
 import { measureCommandLine } from './command-line.ts';
 import { cleanUp } from './daemon.ts';
 import { measureIdle, measureMany } from './many.ts';
+import { measurePush } from './push.ts';
 import { measureReads } from './reads.ts';
 import { type Finding, isMet, tableOf } from './table.ts';
 import { measureWakeUps } from './wake-up.ts';
@@ -17,6 +19,8 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   reads: measureReads,
   'wake-up': measureWakeUps,
   'command-line': measureCommandLine,
+  client: measureClient,
+  push: measurePush,
   many: measureMany,
   idle: measureIdle,
 };
