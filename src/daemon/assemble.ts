@@ -16,6 +16,7 @@ import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
 import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
 import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
+import { sweepBesideStores } from '../adapters/stores/sweep.ts';
 import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
 import type { Config, CredentialConfig } from '../config/config.ts';
@@ -59,6 +60,8 @@ export async function assemble(config: Config, { capture, load, log, version }: 
   const siteOf = (config: Config): Site => createSite({ config, ...common });
   const site = siteOf(config);
   const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
+  const storePaths = credentials.flatMap(({ parts }) => (parts.store.path === null ? [] : [parts.store.path]));
+  void sweepBesideStores(storePaths, log.write);
   let watching = watchConfiguration(config, () => daemon);
   const daemon: Daemon = createDaemon({
     version,
