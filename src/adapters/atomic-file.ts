@@ -106,6 +106,21 @@ export async function writeInPlace(path: string, data: string | Uint8Array): Pro
   }
 }
 
+/** Makes a file durable that somebody else wrote, and its name; harmless where none is. @throws one of {@link portErrorFrom} */
+export async function syncFile(path: string): Promise<void> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path, doing: 'sync' });
+  }
+}
+
 /** Makes created, renamed and removed names durable. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);

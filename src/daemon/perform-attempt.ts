@@ -157,14 +157,24 @@ export class Attempts {
     const open = this.#current(name, attempt);
     if (journal !== 'keep') {
       const { journal: port, log } = this.#options;
-      const work = (open?.journal ?? Promise.resolve()).then(() =>
-        journal === 'empty' ? port.empty(name) : port.setAside(name),
-      );
+      const work = (open?.journal ?? Promise.resolve()).then(async () => {
+        if (journal === 'set_aside') return port.setAside(name);
+        await this.#syncUnlessOurs(name, open);
+        return port.empty(name);
+      });
       const code = await this.#codeOf({ credential: { name } }, work, 'close_attempt');
       if (code !== null) log.write('warn', 'journal_not_emptied', { credential: name, attempt, code });
       else if (journal === 'set_aside') log.write('warn', 'answer_set_aside', { credential: name, attempt });
     }
     if (open !== null) await this.release(name, open);
+  }
+
+  /** What the process before this one wrote, or a tool, may not be on the disk yet; then the journal is all there is. */
+  async #syncUnlessOurs(name: string, open: OpenAttempt | null): Promise<void> {
+    const credential = open?.credential ?? this.#options.credential(name);
+    if (credential !== undefined && (open === null || credential.policy.resultInStore)) {
+      await credential.parts.store.sync?.();
+    }
   }
 
   /** Unanswered: what should stay is remembered by its fingerprint, and asked to be forgotten again at the next start. */

@@ -50,6 +50,12 @@ export interface StorePort {
     stillExpected: (found: StoreReading) => boolean,
   ): Promise<{ readonly committed: boolean; readonly found: StoreReading }>;
   /**
+   * Makes what the store holds survive a power failure: a killed process, or a tool, may have written it and not waited for the
+   * disk. Absent where nothing is kept on a disk of ours.
+   * @throws PortError
+   */
+  sync?(): Promise<void>;
+  /**
    * freshd's own lock for this store, for the time of one attempt.
    * @param purpose whether the locks of the tool that owns the store are taken too
    * @throws PortError `store_busy` after `timeoutMs`; what else keeps a lock from excluding others

@@ -168,6 +168,38 @@ test('an attempt that is closed while it waits in line sends nothing and gives i
   expect(store.locks).toBe(0);
 });
 
+test.each([
+  ['that an earlier process stored', null],
+  ['that a tool stored', { resultInStore: true }],
+])('I3: an answer %s is on the disk before the journal forgets it', async (_, policy) => {
+  const built = build(policy === null ? {} : { policy });
+  const order: string[] = [];
+  built.store.sync = async () => void order.push('synced');
+  const empty = built.journal.empty;
+  built.journal.empty = (name) => {
+    order.push('emptied');
+    return empty(name);
+  };
+  if (policy !== null) await built.begin();
+  await built.attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'empty' });
+  expect(order).toEqual(['synced', 'emptied']);
+});
+
+test('I3: while the disk does not take what lies in the store, the journal keeps the answer', async () => {
+  const { attempts, store, journal, log } = build();
+  const [emptied, empty] = [[] as string[], journal.empty];
+  journal.empty = (name) => {
+    emptied.push(name);
+    return empty(name);
+  };
+  store.sync = () => Promise.reject(new PortError('no disk', { code: 'io_error', remedy: 'look at it' }));
+  await attempts.close('a', { type: 'close_attempt', attempt: 1, journal: 'empty' });
+  expect(emptied).toEqual([]);
+  expect(log.records).toContainEqual(
+    expect.objectContaining({ event: 'journal_not_emptied', fields: expect.objectContaining({ code: 'io_error' }) }),
+  );
+});
+
 test('the next attempt takes over what a former one left open', async () => {
   const { begin, store, events } = build();
   await begin(1);

@@ -7,7 +7,7 @@
  */
 import type { EpochMs, TokenResponse } from '../../core/token.ts';
 import { PortError, type Release, type StorePort, type StoreReading } from '../../daemon/ports.ts';
-import { writeFileAtomic } from '../atomic-file.ts';
+import { syncFile, writeFileAtomic } from '../atomic-file.ts';
 import type { DirectoryWatches } from './directory-watch.ts';
 import { FileLook, type FileLookOptions } from './file-look.ts';
 import { signatureAt } from './file-snapshot.ts';
@@ -82,6 +82,10 @@ class FileStore implements StorePort {
     }
   }
 
+  async sync(): Promise<void> {
+    await syncFile(await realPathOf(this.path));
+  }
+
   async lock(timeoutMs: number, purpose: Parameters<StorePort['lock']>[1]): Promise<Release> {
     const unlock = await this.#storeLock.acquire(timeoutMs);
     if (this.#toolLocks === null) return unlock;
@@ -116,7 +120,10 @@ class FileStore implements StorePort {
       if (finding.reading.kind === 'broken') throw notOverwritten(finding.reading.detail);
       const text = codec.merge(finding.text, response, this.#now());
       refuseUnlessReadable(text, codec, { path, now: this.#now() });
-      if (text === finding.text || (await replace(path, finding, { text, locks }))) {
+      const isThere = text === finding.text;
+      // By whoever wrote it: this process, in a write that was given up as hung, or one before it.
+      if (isThere) await this.sync();
+      if (isThere || (await replace(path, finding, { text, locks }))) {
         // Whatever an orphan's holder may have sent was replaced with this.
         this.wasOrphaned();
         return { committed: true, found: (await look.find(text)).reading };
