@@ -1,6 +1,6 @@
 /**
- * How long a push takes: from the step that takes a new token as stored, until the last of many subscribers in another
- * process has it.
+ * How long a push takes: from the moment at which the core has a new token (its step is done, which is the commit's share),
+ * until the last of many subscribers in another process has it.
  *
  * Rule: the program's own API server over the real core; a bare fan-out writes the same bytes to as many other subscribers of
  * the same process. Rounds are interleaved.
@@ -28,7 +28,7 @@ export async function measurePush(): Promise<readonly Finding[]> {
   const timers = { ...systemTimers, every: () => () => undefined };
   const log = { write: () => undefined };
   const server = await startApiServer({ daemon: source.daemon, socketPath: paths.api, log, timers });
-  const bytes = await bytesOfOneChange(paths.api, source.change);
+  const bytes = await bytesOfOneChange(paths.api, source);
   const bare = await startBareFanOut(paths.bare, bytes);
   const findings: Finding[] = [];
   for (const { count, rounds } of SCALES) {
@@ -41,7 +41,8 @@ export async function measurePush(): Promise<readonly Finding[]> {
     const timesUs = { api: [] as number[], bare: [] as number[] };
     for (let round = 0; round < rounds + WARM_UP_ROUNDS; round += 1) {
       const bareUs = await timeRound(subscribers, 'bare', bare.tell);
-      const apiUs = await timeRound(subscribers, 'api', source.change);
+      source.step();
+      const apiUs = await timeRound(subscribers, 'api', source.tell);
       if (round < WARM_UP_ROUNDS) continue;
       timesUs.bare.push(bareUs);
       timesUs.api.push(apiUs);
@@ -96,7 +97,7 @@ function answerOf(subscribers: ChildProcess, type: string, name: string): Promis
 }
 
 /** One credential of the real core; each change is another token that is known to be stored. */
-function createSource(): { readonly daemon: DaemonPort; readonly change: () => void } {
+function createSource(): { readonly daemon: DaemonPort; readonly step: () => void; readonly tell: () => void } {
   const began = performance.now();
   const startMs = Date.now();
   const now = (): Now => {
@@ -116,11 +117,10 @@ function createSource(): { readonly daemon: DaemonPort; readonly change: () => v
   const listeners = new Set<Parameters<DaemonPort['onStep']>[0]>();
   let state = initialState({ name: 'c0', policy, targets: [], memory: null }, now());
   let changes = 0;
-  const dispatch = (event: Event): void => {
+  const take = (event: Event): void => {
     state = step(state, event, now()).state;
-    for (const listener of listeners) listener('c0', state);
   };
-  dispatch({ type: 'token_loaded', grant: grantOf(changes, startMs) });
+  take({ type: 'token_loaded', grant: grantOf(changes, startMs) });
   const daemon: DaemonPort = {
     version: 'bench',
     startedAt: epochMs(startMs),
@@ -129,7 +129,7 @@ function createSource(): { readonly daemon: DaemonPort; readonly change: () => v
     state: (name) => (name === 'c0' ? state : undefined),
     remedy: () => 'freshd login c0',
     now,
-    dispatch: (_name, event) => dispatch(event),
+    dispatch: (_name, event) => take(event),
     onStep(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -139,9 +139,12 @@ function createSource(): { readonly daemon: DaemonPort; readonly change: () => v
   };
   return {
     daemon,
-    change() {
+    step() {
       changes += 1;
-      dispatch({ type: 'store_changed', grant: grantOf(changes, startMs), attempt: null });
+      take({ type: 'store_changed', grant: grantOf(changes, startMs), attempt: null });
+    },
+    tell() {
+      for (const listener of listeners) listener('c0', state);
     },
   };
 }
@@ -166,7 +169,7 @@ function grantOf(change: number, startMs: number): Grant {
 }
 
 /** What the API writes for one change. */
-async function bytesOfOneChange(socketPath: string, change: () => void): Promise<Buffer> {
+async function bytesOfOneChange(socketPath: string, source: ReturnType<typeof createSource>): Promise<Buffer> {
   const socket = connect(socketPath);
   let heard = '';
   const until = (isWhole: (text: string) => boolean) =>
@@ -181,7 +184,8 @@ async function bytesOfOneChange(socketPath: string, change: () => void): Promise
   await synchronized;
   heard = '';
   const whole = until((text) => text.split('\n\n').length > EVENTS_PER_CHANGE);
-  change();
+  source.step();
+  source.tell();
   await whole;
   socket.destroy();
   return Buffer.from(heard, 'latin1');

@@ -7,5 +7,5 @@ export { type Client, type ClientEvents, type ConnectOptions, connect } from './
 export { FreshdError, type FreshdErrorCode } from './client/errors.ts';
 export type { FetchInput, FetchOptions } from './client/fetch.ts';
 export type { Gate, GateFetch, GateOptions } from './client/gate.ts';
-export type { Phase, Token } from './client/holdings.ts';
+export type { Chain, Phase, Token } from './client/standing.ts';
 export type { WaitOptions } from './client/wait.ts';

@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Iterator, Optional, Sequence
 
 __all__ = ["Client", "Event", "FreshdError", "Token", "connect"]
@@ -29,7 +29,7 @@ __all__ = ["Client", "Event", "FreshdError", "Token", "connect"]
 
 @dataclass(frozen=True)
 class Token:
-    """An access token. `expires_at` is ISO 8601 in UTC, `expires_in` whole seconds; both None for one that does not expire."""
+    """An access token; `chain` is the name by which it was asked for, if that is one of a chain. `expires_at` is ISO 8601 in UTC, `expires_in` whole seconds; both None for one that does not expire."""
 
     credential: str
     access_token: str = field(repr=False)
@@ -39,11 +39,12 @@ class Token:
     generation: int
     refreshable: bool
     durable: bool
+    chain: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class Event:
-    """`type` is token, phase, alert or synchronized; `data` its members, a token's value among them."""
+    """`type` is token, phase, chain, alert or synchronized; `data` its members, a token's value among them."""
 
     type: str
     data: "dict[str, Any]" = field(repr=False)
@@ -98,7 +99,7 @@ class Client:
             "wait_seconds": wait,
             "consumer": self.consumer,
         }
-        return Token(**self.request("GET", _path("tokens", name), query, timeout=_ANSWER_SECONDS + (wait or 0)))
+        return _token(self.request("GET", _path("tokens", name), query, timeout=_ANSWER_SECONDS + (wait or 0)))
 
     def report(
         self, name: str, generation: int, http_status: int = 401, body: Optional[str] = None, wait: float = 0
@@ -114,7 +115,7 @@ class Client:
             rejection,
             timeout=_ANSWER_SECONDS + wait,
         )
-        return Token(**answer) if "access_token" in answer else answer
+        return _token(answer) if "access_token" in answer else answer
 
     def urlopen(self, name: str, request: urllib.request.Request, wait: float = 30, timeout: float = 60) -> Any:
         """As urllib.request.urlopen, with the token; after a 401 it is reported, and the request sent once more.
@@ -271,6 +272,11 @@ def _raise_refusal(status: int, answer: Any) -> None:
     body = answer if isinstance(answer, dict) else {}
     message = body.get("error_description", f"the daemon answered {status}")
     raise FreshdError(str(body.get("error", "broken")), message, body)
+
+
+def _token(answer: "dict[str, Any]") -> Token:
+    # A later daemon may say more than this file understands.
+    return Token(**{member.name: answer[member.name] for member in fields(Token) if member.name in answer})
 
 
 def _path(kind: str, name: str) -> str:

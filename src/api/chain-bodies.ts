@@ -6,18 +6,24 @@
 import type { ChainState } from '../core/chain-state.ts';
 import { chainReadiness, describeChain, explainChain } from '../core/chain-view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import type { ChainBody, ChainDetailBody, ReadyBody } from './protocol.ts';
+import type { Consumers } from './consumers.ts';
+import type { ChainBody, ChainDetailBody, ConsumersBody, ReadyBody } from './protocol.ts';
 import { iso, seconds } from './wire.ts';
 
-export function chainBodies(daemon: DaemonPort): readonly ChainBody[] {
-  return chainsOf(daemon).map((chain) => chainBody(daemon, chain));
+export function chainBodies(
+  daemon: DaemonPort,
+  consumersOf: (chain: string) => ConsumersBody | null,
+): readonly ChainBody[] {
+  return chainsOf(daemon).map((chain) => chainBody(daemon, chain, consumersOf(chain.name)));
 }
 
 /** @returns null when no chain has that name */
-export function chainDetailBody(daemon: DaemonPort, name: string): ChainDetailBody | null {
+export function chainDetailBody(daemon: DaemonPort, name: string, consumers: Consumers): ChainDetailBody | null {
   const chain = daemon.chains.state(name);
   if (chain === undefined) return null;
-  return { ...chainBody(daemon, chain), explanation: explainChain(chain, stateOf(daemon), daemon.now()) };
+  const detail = consumers.detail(name);
+  const explanation = explainChain(chain, stateOf(daemon), daemon.now());
+  return { ...chainBody(daemon, chain, detail), explanation, consumers: detail };
 }
 
 export function chainsReady(daemon: DaemonPort): ReadyBody['chains'] {
@@ -30,7 +36,7 @@ export function chainsReady(daemon: DaemonPort): ReadyBody['chains'] {
   });
 }
 
-function chainBody(daemon: DaemonPort, chain: ChainState): ChainBody {
+export function chainBody(daemon: DaemonPort, chain: ChainState, consumers: ConsumersBody | null): ChainBody {
   const { since, instead, members, ...description } = describeChain(chain, stateOf(daemon), daemon.now());
   return {
     chain: description.chain,
@@ -48,6 +54,7 @@ function chainBody(daemon: DaemonPort, chain: ChainState): ChainBody {
       settles_in_seconds: settlesInMs === null ? null : seconds(settlesInMs),
     })),
     publications: description.publications,
+    consumers,
     fault: daemon.fault?.(chain.name) ?? null,
   };
 }

@@ -120,8 +120,14 @@ function createNotes() {
 /** What it says it has; one that never says so has what it was given. */
 const generationOf = ({ sent, acknowledged }: ConsumerBody): Generation | null => acknowledged ?? sent;
 
+/** Of a credential or a chain; null: there is no token. */
+export function presentGeneration({ state, chains }: DaemonPort, name: string): Generation | null {
+  const chain = chains.state(name);
+  return chain === undefined ? (state(name)?.held?.generation ?? null) : chain.inUse && chain.generation;
+}
+
 function isBehind(daemon: DaemonPort, credential: string, body: ConsumerBody): boolean {
-  const present = daemon.state(credential)?.held?.generation ?? null;
+  const present = presentGeneration(daemon, credential);
   return present !== null && generationOf(body) !== present;
 }
 

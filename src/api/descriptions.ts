@@ -28,7 +28,7 @@ export function credentialsBody(daemon: DaemonPort, consumers: Consumers): Crede
     credentials: states(daemon).map((state) =>
       credentialBody(daemon, { state, consumers: consumers.summary(state.name, looks) }, now),
     ),
-    chains: chainBodies(daemon),
+    chains: chainBodies(daemon, (chain) => consumers.summary(chain, looks)),
   };
 }
 

@@ -9,15 +9,9 @@ import type { Socket } from 'node:net';
 import type { Generation } from '../core/token.ts';
 import type { DaemonPort, LogPort } from '../daemon/ports.ts';
 import { HEARTBEAT_SECONDS, type SynchronizedEvent } from './protocol.ts';
+import { createSubscriber, type Subscriber, type Subscription, write } from './subscriber.ts';
 import type { Timers } from './timers.ts';
 import { createTopics, type Topic, type Topics } from './topics.ts';
-
-export interface Subscription {
-  readonly consumer: string | null;
-  /** Null: all, also those that a reload adds. */
-  readonly names: ReadonlySet<string> | null;
-  readonly lastEventId: string | undefined;
-}
 
 /** What one subscriber was given of one credential. */
 export interface Reader {
@@ -46,25 +40,6 @@ export interface EventsOptions {
 
 export function createEvents(options: EventsOptions): Events {
   return new SubscriberHub(options);
-}
-
-interface Subscriber extends Subscription {
-  readonly socket: Socket;
-  /** Number of the last change that was written to its connection. */
-  cursor: number;
-  /** Number of the last change that the system has taken whole. */
-  delivered: number;
-  /** The connection is full; nothing is written until it has room. */
-  isBusy: boolean;
-  /** Heartbeats for which it has been busy. */
-  beatsMissed: number;
-  /** The present state is told, and that this was all of it. */
-  isSynchronized: boolean;
-  readonly resumed: boolean;
-  /** Alerts up to this change were told to those who were there. */
-  readonly alertsAfter: number;
-  /** One function for all its writes. */
-  readonly onTaken: () => void;
 }
 
 class SubscriberHub implements Events {
@@ -97,21 +72,12 @@ class SubscriberHub implements Events {
   subscribe(socket: Socket, subscription: Subscription): boolean {
     if (this.#isClosed || this.#subscribers.size >= this.#options.subscribersMax) return false;
     this.#begin();
-    const resumedAt = this.#topics.resumable(subscription.lastEventId);
-    const subscriber: Subscriber = {
-      ...subscription,
-      socket,
-      cursor: resumedAt ?? 0,
-      delivered: resumedAt ?? 0,
-      isBusy: false,
-      beatsMissed: 0,
-      isSynchronized: false,
-      resumed: resumedAt !== null,
-      alertsAfter: resumedAt ?? this.#topics.lastSeq,
-      onTaken: () => this.#taken(subscriber),
-    };
+    const subscriber = createSubscriber(socket, subscription, {
+      resumedAt: this.#topics.resumable(subscription.lastEventId),
+      lastSeq: this.#topics.lastSeq,
+      onTaken: (who) => this.#catchUp(who),
+    });
     this.#enter(subscriber);
-    write(subscriber, HEAD);
     this.#catchUp(subscriber);
     return true;
   }
@@ -148,11 +114,15 @@ class SubscriberHub implements Events {
   #begin(): void {
     if (this.#stopListening !== null) return;
     const { daemon } = this.#options;
-    this.#stopListening = daemon.onStep((name) => {
+    const touch = (name: string): void => {
       this.#topics.touch(name);
       this.#flushSoon();
-    });
-    for (const name of daemon.names()) this.#topics.touch(name);
+    };
+    const stops = [daemon.onStep(touch), daemon.chains.onStep(touch)];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
+    for (const name of [...daemon.names(), ...daemon.chains.names()]) this.#topics.touch(name);
     this.#topics.update();
   }
 
@@ -198,15 +168,6 @@ class SubscriberHub implements Events {
       if (frames.length > 0) write(subscriber, Buffer.from(frames.join('')));
     }
     if (!subscriber.isBusy) subscriber.delivered = toSeq;
-  }
-
-  /** The system has taken what was written last. */
-  #taken(subscriber: Subscriber): void {
-    if (!subscriber.isBusy) return;
-    subscriber.isBusy = false;
-    subscriber.beatsMissed = 0;
-    subscriber.delivered = subscriber.cursor;
-    this.#catchUp(subscriber);
   }
 
   /** Writes what it has not seen, in portions, until that is all or the connection is full. */
@@ -259,25 +220,6 @@ interface News {
   readonly shared: Buffer;
   readonly waiting: Iterator<Subscriber>;
 }
-
-function write(subscriber: Subscriber, bytes: Buffer): void {
-  const { socket, onTaken } = subscriber;
-  socket.write(bytes, onTaken);
-  // Mostly the system takes it at once, and nothing is left here.
-  if (socket.writableLength > 0) subscriber.isBusy = true;
-}
-
-/** Ended by the end of the connection: a length is not known, and chunks would differ from frames for nothing. */
-const HEAD = Buffer.from(
-  [
-    'HTTP/1.1 200 OK',
-    'Content-Type: text/event-stream; charset=utf-8',
-    'Cache-Control: no-store',
-    'Connection: close',
-    '',
-    '',
-  ].join('\r\n'),
-);
 
 /** A comment: proof of life for whoever reads, and of a reader for us. */
 const HEARTBEAT = Buffer.from(':\n\n');

@@ -4,7 +4,8 @@
  * Rule: nothing is written twice: paths, parameters and bodies come from the schemas that requests are checked by.
  */
 import type { Route } from './routes.ts';
-import { RESPONSE_SCHEMAS, type Schema } from './schemas.ts';
+import type { Schema } from './schema-parts.ts';
+import { RESPONSE_SCHEMAS } from './schemas.ts';
 
 /** @see https://spec.openapis.org/oas/v3.1.0 */
 export function openApiDocument(routes: readonly Route[], version: string): object {

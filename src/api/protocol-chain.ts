@@ -3,7 +3,7 @@
  *
  * Rule: a part of protocol.ts, by which everybody else knows it; plain data only, and no import at run time.
  */
-import type { CredentialBody } from './protocol.ts';
+import type { CredentialBody, CredentialDetailBody } from './protocol.ts';
 
 export interface ChainBody {
   readonly chain: string;
@@ -29,6 +29,8 @@ export interface ChainBody {
     readonly settles_in_seconds: number | null;
   }[];
   readonly publications: CredentialBody['publications'];
+  /** As of a credential: who reads by the chain's name. */
+  readonly consumers: CredentialBody['consumers'];
   /** Code of a bug that keeps the daemon from tending this chain; null: none. */
   readonly fault: string | null;
 }
@@ -36,6 +38,7 @@ export interface ChainBody {
 /** `GET /v1/credentials/{name}` with the name of a chain. */
 export interface ChainDetailBody extends ChainBody {
   readonly explanation: readonly string[];
+  readonly consumers: CredentialDetailBody['consumers'];
 }
 
 /** What one member lacks, where no member of a chain is usable. */

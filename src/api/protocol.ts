@@ -8,6 +8,7 @@
 import type { ChainBody, MemberLackBody } from './protocol-chain.ts';
 
 export type { ChainBody, ChainDetailBody } from './protocol-chain.ts';
+export type { AlertEvent, ChainEvent, PhaseEvent, SynchronizedEvent, TokenEvent } from './protocol-events.ts';
 
 /** Credential names: also the shape that `config.json` accepts. */
 export const NAME_PATTERN = '^[a-z0-9][a-z0-9._-]{0,62}$';
@@ -209,43 +210,6 @@ export interface CredentialDetailBody extends CredentialBody {
   readonly explanation: readonly string[];
   /** `each`: at most a hundred, those behind first. */
   readonly consumers: ConsumersBody & { readonly each: readonly ConsumerBody[] };
-}
-
-/** `token` of `GET /v1/events`: as of a read, but for what changes by the second. */
-export type TokenEvent = Omit<TokenBody, 'expires_in'>;
-
-/** `phase` of `GET /v1/events`: how the credential is; sent when any of it changes. */
-export interface PhaseEvent {
-  readonly credential: string;
-  /** As of `GET /v1/credentials`; `removed` when a reload took it out. */
-  readonly phase: string;
-  readonly reason: string | null;
-  readonly status: CredentialBody['status'];
-  readonly refreshable: boolean;
-  readonly generation: number | null;
-  /** That generation was reported as refused, and the refresh for it is not over: whoever can wait should. */
-  readonly rejection_pending: boolean;
-  /** The exact command or act that helps; null while nothing is asked of a person. */
-  readonly remedy: string | null;
-}
-
-/** `alert` of `GET /v1/events`: what a person was told. */
-export interface AlertEvent {
-  readonly credential: string;
-  readonly kind: string;
-  /** The same for each repeat. */
-  readonly id: string;
-  readonly at: string;
-  readonly code: string | null;
-  readonly title: string;
-  readonly text: string;
-  readonly remedy: string | null;
-}
-
-/** `synchronized` of `GET /v1/events`: what came before is the present state. */
-export interface SynchronizedEvent {
-  /** True: only what changed since `Last-Event-ID` was sent. */
-  readonly resumed: boolean;
 }
 
 /** `POST /v1/reload` */

@@ -7,12 +7,13 @@ import type { CredentialState } from '../core/state.ts';
 import { requestOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
 import { chainDetailBody } from './chain-bodies.ts';
-import type { Consumers } from './consumers.ts';
+import { type Consumers, presentGeneration } from './consumers.ts';
 import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
 import type { Events } from './events.ts';
 import type { RejectionBody } from './protocol.ts';
 import { reportRejection } from './rejections.ts';
 import { type Reply, refused, success, type Takeover, tooManySubscribers, unknownCredential } from './reply.ts';
+import type { Schema } from './schema-parts.ts';
 import {
   CREDENTIAL_PARAMS,
   EVENTS_QUERY,
@@ -20,7 +21,6 @@ import {
   REJECTION_BODY,
   REJECTION_QUERY,
   type ResponseSchemaName,
-  type Schema,
   TOKEN_QUERY,
 } from './schemas.ts';
 import type { TokenReader } from './tokens.ts';
@@ -156,7 +156,7 @@ async function readOneToken(context: ApiContext, request: ApiRequest): Promise<R
     asText: request.acceptsText,
   };
   const reply = await context.tokens.read(credential, demand, request.onGone);
-  const sent = reply.status === 200 ? (context.daemon.state(credential)?.held?.generation ?? null) : null;
+  const sent = reply.status === 200 ? presentGeneration(context.daemon, credential) : null;
   if (sent !== null) noteConsumer(context, { credential, consumer, sent, acknowledged: null });
   return reply;
 }
@@ -166,7 +166,7 @@ function noteConsumer(
   note: { credential: string; consumer: string | undefined; sent: number | null; acknowledged: number | null },
 ): void {
   const { credential, consumer, sent, acknowledged } = note;
-  const generation = daemon.state(credential)?.generation;
+  const generation = (daemon.state(credential) ?? daemon.chains.state(credential))?.generation;
   // One that never existed is no sign of having anything.
   const isKnown = generation !== undefined && (acknowledged === null || acknowledged <= generation);
   if (consumer !== undefined && isKnown) consumers.noteRead(consumer, credential, { sent, acknowledged });
@@ -174,7 +174,8 @@ function noteConsumer(
 
 function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply | Takeover {
   const { credential: names, consumer = null } = request.query;
-  const unknown = names?.find((name) => daemon.state(name) === undefined);
+  const isKnown = (name: string) => (daemon.state(name) ?? daemon.chains.state(name)) !== undefined;
+  const unknown = names?.find((name) => !isKnown(name));
   if (unknown !== undefined) return unknownCredential(daemon, unknown);
   const subscription = {
     consumer,
@@ -190,7 +191,7 @@ function report(context: ApiContext, { credential: name, ...request }: ApiReques
 }
 
 function describeOne({ daemon, consumers }: ApiContext, request: ApiRequest): Reply | Promise<Reply> {
-  const chain = chainDetailBody(daemon, request.credential);
+  const chain = chainDetailBody(daemon, request.credential, consumers);
   if (chain !== null) return success(200, chain);
   return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state, consumers)));
 }

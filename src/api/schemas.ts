@@ -3,6 +3,8 @@
  *
  * Rule: request schemas admit no unknown member and bound every length; response schemas only describe.
  */
+
+import { eventsSchema } from './event-schemas.ts';
 import {
   CONSUMER_PATTERN,
   MIN_VALID_SECONDS_MAX,
@@ -10,8 +12,19 @@ import {
   SUBSCRIBED_NAMES_MAX,
   WAIT_SECONDS_MAX,
 } from './protocol.ts';
-
-export type Schema = Readonly<Record<string, unknown>>;
+import {
+  COUNT,
+  COUNT_OR_NULL,
+  FLAG,
+  MOMENT,
+  MOMENT_OR_NULL,
+  nullable,
+  object,
+  type Schema,
+  TEXT,
+  TEXT_OR_NULL,
+  TEXTS,
+} from './schema-parts.ts';
 
 const WAIT_SECONDS: Schema = {
   type: 'number',
@@ -78,20 +91,19 @@ export const REFRESH_BODY: Schema = {
   type: ['object', 'null'],
 };
 
-const TEXT: Schema = { type: 'string' };
-const MOMENT: Schema = { type: 'string', format: 'date-time' };
-const MOMENT_OR_NULL: Schema = { type: ['string', 'null'], format: 'date-time' };
-const TEXT_OR_NULL: Schema = { type: ['string', 'null'] };
-const FLAG: Schema = { type: 'boolean' };
-const COUNT: Schema = { type: 'integer' };
-const COUNT_OR_NULL: Schema = { type: ['integer', 'null'] };
-const TEXTS: Schema = { type: 'array', items: TEXT };
-
 const CONSUMERS_MEMBERS: Record<string, Schema> = {
   total: COUNT,
   behind: COUNT,
   behind_on: { type: 'array', items: object({ generation: COUNT_OR_NULL, consumers: COUNT }) },
 };
+
+const CONSUMERS_DETAIL: Schema = object({
+  ...CONSUMERS_MEMBERS,
+  each: {
+    type: 'array',
+    items: object({ consumer: TEXT_OR_NULL, subscribed: FLAG, sent: COUNT_OR_NULL, acknowledged: COUNT_OR_NULL }),
+  },
+});
 
 const PUBLICATIONS: Schema = {
   type: 'array',
@@ -123,15 +135,18 @@ const CHAIN_MEMBERS: Record<string, Schema> = {
     }),
   },
   publications: PUBLICATIONS,
+  consumers: nullable(object(CONSUMERS_MEMBERS)),
   fault: TEXT_OR_NULL,
 };
+
+const STATUS: Schema = { enum: ['usable', 'expiring', 'expired', 'rejected', 'none'] };
 
 const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   credential: TEXT,
   phase: TEXT,
   reason: TEXT_OR_NULL,
   attempt_reason: TEXT_OR_NULL,
-  status: { enum: ['usable', 'expiring', 'expired', 'rejected', 'none'] },
+  status: STATUS,
   refreshable: FLAG,
   durable: FLAG,
   optional: FLAG,
@@ -164,36 +179,10 @@ const TOKEN_MEMBERS: Record<string, Schema> = {
   durable: FLAG,
 };
 
-const { expires_in: _volatile, ...eventMembers } = TOKEN_MEMBERS;
-
 /** Bodies of answers, by the names they have in the OpenAPI document. */
 export const RESPONSE_SCHEMAS = {
   Token: object(TOKEN_MEMBERS),
-  /** `data` of each event, by its name. */
-  Events: object({
-    token: object(eventMembers),
-    phase: object({
-      credential: TEXT,
-      phase: TEXT,
-      reason: TEXT_OR_NULL,
-      status: CREDENTIAL_MEMBERS.status ?? TEXT,
-      refreshable: FLAG,
-      generation: COUNT_OR_NULL,
-      rejection_pending: FLAG,
-      remedy: TEXT_OR_NULL,
-    }),
-    alert: object({
-      credential: TEXT,
-      kind: TEXT,
-      id: TEXT,
-      at: MOMENT,
-      code: TEXT_OR_NULL,
-      title: TEXT,
-      text: TEXT,
-      remedy: TEXT_OR_NULL,
-    }),
-    synchronized: object({ resumed: FLAG }),
-  }),
+  Events: eventsSchema({ token: TOKEN_MEMBERS, status: STATUS }),
   Outcome: object(
     {
       credential: TEXT,
@@ -210,15 +199,9 @@ export const RESPONSE_SCHEMAS = {
   Credential: object({
     ...CREDENTIAL_MEMBERS,
     explanation: TEXTS,
-    consumers: object({
-      ...CONSUMERS_MEMBERS,
-      each: {
-        type: 'array',
-        items: object({ consumer: TEXT_OR_NULL, subscribed: FLAG, sent: COUNT_OR_NULL, acknowledged: COUNT_OR_NULL }),
-      },
-    }),
+    consumers: CONSUMERS_DETAIL,
   }),
-  Chain: object({ ...CHAIN_MEMBERS, explanation: TEXTS }),
+  Chain: object({ ...CHAIN_MEMBERS, explanation: TEXTS, consumers: CONSUMERS_DETAIL }),
   CredentialOrChain: { oneOf: [{ $ref: '#/components/schemas/Credential' }, { $ref: '#/components/schemas/Chain' }] },
   Credentials: object({
     daemon: object({ version: TEXT, started_at: MOMENT, config_path: TEXT }),
@@ -268,11 +251,3 @@ export const RESPONSE_SCHEMAS = {
 } as const satisfies Record<string, Schema>;
 
 export type ResponseSchemaName = keyof typeof RESPONSE_SCHEMAS;
-
-function object(properties: Record<string, Schema>, required?: readonly string[]): Schema {
-  return { type: 'object', properties, additionalProperties: false, ...(required === undefined ? {} : { required }) };
-}
-
-function nullable(schema: Schema): Schema {
-  return { ...schema, type: ['object', 'null'] };
-}

@@ -1,22 +1,19 @@
 /**
- * What there is to push: per credential its newest token and phase as text, in the order in which they last changed.
+ * What there is to push: per credential and chain its newest token and how it stands, as text, in the order in which they last changed.
  *
  * Rule: only the newest of each is kept, so that whoever is late gets the latest and never a backlog. A change has one
  * number; whoever has seen number n is told of every credential that changed after n, and misses nothing by it.
  */
-import { alertText } from '../core/alert-text.ts';
 import type { Generation } from '../core/token.ts';
-import { describe, readToken } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import type { PhaseEvent } from './protocol.ts';
-import { alertEvent, phaseEvent, tokenEvent } from './wire.ts';
+import { lookAt, removed, type Seen } from './topic-sources.ts';
 
-/** One credential, as subscribers know it. */
+/** One credential or chain, as subscribers know it. */
 export interface Topic {
   readonly name: string;
   /** Number of its last change. */
   readonly seq: number;
-  /** Token and phase as frames, for whoever was not there at the last change. */
+  /** Token and standing as frames, for whoever was not there at the last change. */
   readonly state: string;
   /** What the last change changed, as frames. */
   readonly change: string;
@@ -29,7 +26,7 @@ export interface Topic {
 export interface Topics {
   /** Number of the last change of all. */
   readonly lastSeq: number;
-  /** Something of this credential may have changed. */
+  /** Something of this credential or chain may have changed. */
   touch(name: string): void;
   /** Looks at all that were touched. @returns those that changed, in the order of their numbers */
   update(): readonly Topic[];
@@ -45,8 +42,9 @@ export interface Topics {
 
 interface Entry extends Topic {
   /** What was last said, to compare with. */
+  readonly kind: Seen['kind'];
   readonly token: string | null;
-  readonly phase: string;
+  readonly standing: string;
   readonly alertIds: ReadonlySet<string>;
   /** Newest last. */
   readonly generations: readonly { readonly seq: number; readonly generation: Generation }[];
@@ -62,7 +60,8 @@ class ChangedTopics implements Topics {
   readonly #epoch: string;
   /** In the order of their numbers: a change puts an entry at the end. */
   readonly #entries = new Map<string, Entry>();
-  readonly #touched = new Set<string>();
+  readonly #chains = new Set<string>();
+  #touched = new Set<string>();
   #removed = 0;
   #lastSeq = 0;
   /** What was forgotten had numbers up to this one. */
@@ -83,17 +82,22 @@ class ChangedTopics implements Topics {
 
   update(): readonly Topic[] {
     const changed: Topic[] = [];
-    for (const name of this.#touched) {
+    // A chain that a reload took out makes no step any more.
+    for (const chain of this.#chains) if (this.#daemon.chains.state(chain) === undefined) this.#touched.add(chain);
+    const touched = this.#touched;
+    this.#touched = new Set();
+    for (const name of touched) {
       const before = this.#entries.get(name);
       const after = this.#look(name, before);
       if (after === null) continue;
       this.#lastSeq = after.seq;
+      if (after.kind === 'chain' && !after.isRemoved) this.#chains.add(name);
+      else this.#chains.delete(name);
       this.#removed += Number(after.isRemoved) - Number(before?.isRemoved ?? false);
       this.#entries.delete(name);
       this.#entries.set(name, after);
       changed.push(after);
     }
-    this.#touched.clear();
     this.#forget();
     return changed;
   }
@@ -122,51 +126,36 @@ class ChangedTopics implements Topics {
 
   /** @returns null when nothing changed */
   #look(name: string, before: Entry | undefined): Entry | null {
-    const state = this.#daemon.state(name);
-    if (state === undefined) {
-      return before === undefined || before.isRemoved ? null : this.#entry(name, before, REMOVED(name));
-    }
-    const now = this.#daemon.now();
-    const remedy = this.#daemon.remedy(name);
-    const read = readToken(state, now);
-    const news = state.alerts.filter(({ alert }) => before !== undefined && !before.alertIds.has(alert.id));
-    const alerts = news.map(({ alert }) => {
-      const words = alertText(alert, { credential: name, remedy, now: now.wallMs });
-      return JSON.stringify(alertEvent(name, alert, words));
-    });
-    return this.#entry(name, before, {
-      token: read.kind === 'token' ? JSON.stringify(tokenEvent(name, read)) : null,
-      phase: JSON.stringify(phaseEvent(describe(state, now), read, remedy)),
-      alerts,
-      alertIds: new Set(state.alerts.map(({ alert }) => alert.id)),
-      generation: read.kind === 'token' ? read.generation : null,
-      isRemoved: false,
-    });
+    const seen = lookAt(this.#daemon, name);
+    if (seen !== null) return this.#entry(name, before, seen);
+    return before === undefined || before.isRemoved ? null : this.#entry(name, before, removed(name, before.kind));
   }
 
   #entry(name: string, before: Entry | undefined, seen: Seen): Entry | null {
-    const { token, phase, alerts, alertIds, generation, isRemoved } = seen;
-    const isSame = token === before?.token && phase === before?.phase && alerts.length === 0;
+    const { kind, token, standing, generation, isRemoved } = seen;
+    const news = seen.alerts.filter(({ id }) => before !== undefined && !before.alertIds.has(id));
+    const isSame = token === before?.token && standing === before?.standing && news.length === 0;
     if (isSame) return null;
     const seq = this.#lastSeq + 1;
     const known = before?.generations ?? [];
     const isNewGeneration = generation !== null && generation !== known.at(-1)?.generation;
     // The number stands in the last event only: who lost the connection in between is told the whole again.
-    const phaseFrame = `event: phase\nid: ${this.eventId(seq)}\ndata: ${phase}\n\n`;
+    const standingFrame = `event: ${kind}\nid: ${this.eventId(seq)}\ndata: ${standing}\n\n`;
     const tokenFrame = token === null ? '' : `event: token\ndata: ${token}\n\n`;
-    const alertFrames = alerts.map((alert) => `event: alert\ndata: ${alert}\n\n`).join('');
+    const alertFrames = news.map(({ data }) => `event: alert\ndata: ${data()}\n\n`).join('');
     return {
       name,
       seq,
+      kind,
       token,
-      phase,
-      alertIds,
+      standing,
+      alertIds: new Set(seen.alerts.map(({ id }) => id)),
       generations: isNewGeneration ? [...known, { seq, generation }].slice(-GENERATIONS_KEPT) : known,
       isRemoved,
       alerts: alertFrames === '' ? (before?.alerts ?? '') : alertFrames,
       alertsSeq: alertFrames === '' ? (before?.alertsSeq ?? 0) : seq,
-      state: tokenFrame + phaseFrame,
-      change: alertFrames + (token === before?.token ? '' : tokenFrame) + phaseFrame,
+      state: tokenFrame + standingFrame,
+      change: alertFrames + (token === before?.token ? '' : tokenFrame) + standingFrame,
     };
   }
 
@@ -180,36 +169,6 @@ class ChangedTopics implements Topics {
     }
   }
 }
-
-interface Seen {
-  readonly token: string | null;
-  readonly phase: string;
-  readonly alerts: readonly string[];
-  readonly alertIds: ReadonlySet<string>;
-  readonly generation: Generation | null;
-  readonly isRemoved: boolean;
-}
-
-const REMOVED = (credential: string): Seen => {
-  const phase: PhaseEvent = {
-    credential,
-    phase: 'removed',
-    reason: null,
-    status: 'none',
-    refreshable: false,
-    generation: null,
-    rejection_pending: false,
-    remedy: null,
-  };
-  return {
-    token: null,
-    phase: JSON.stringify(phase),
-    alerts: [],
-    alertIds: new Set(),
-    generation: null,
-    isRemoved: true,
-  };
-};
 
 /** Who resumes is told of what a reload took out; who was away for that many removals begins anew. */
 const REMOVED_KEPT = 1_000;

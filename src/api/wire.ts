@@ -3,14 +3,24 @@
  *
  * Rule: pure mapping; moments become ISO 8601, milliseconds become whole seconds, and nothing is decided here.
  */
+
 import type { AlertWording } from '../core/alert-text.ts';
+import type { ChainRead } from '../core/chain-view.ts';
 import type { Alert } from '../core/effect.ts';
 import { isoText } from '../core/moment.ts';
 import type { PhaseKind } from '../core/state.ts';
 import { type EpochMs, epochMs, type Now } from '../core/token.ts';
-import type { CredentialDescription, RejectionOutcome, RequestOutcome, TokenRead } from '../core/view.ts';
+import type {
+  CredentialDescription,
+  PhaseDescription,
+  RejectionOutcome,
+  RequestOutcome,
+  TokenRead,
+} from '../core/view.ts';
 import type {
   AlertEvent,
+  ChainBody,
+  ChainEvent,
   ConsumersBody,
   CredentialBody,
   OutcomeBody,
@@ -42,12 +52,27 @@ export function tokenOnWire({ credential, chain }: Source, token: ReadableToken)
   };
 }
 
-export function tokenEvent(credential: string, token: ReadableToken): TokenEvent {
-  const { expires_in: _volatile, ...rest } = tokenOnWire({ credential, chain: null }, token);
+export function tokenEvent(given: { readonly source: Source; readonly token: ReadableToken }): TokenEvent {
+  const { expires_in: _volatile, ...rest } = tokenOnWire(given.source, given.token);
   return rest;
 }
 
-export function phaseEvent(description: CredentialDescription, read: TokenRead, remedy: string): PhaseEvent {
+export function chainEvent(body: ChainBody, read: ChainRead): ChainEvent {
+  const { chain, credential, generation, instead_of, members } = body;
+  return {
+    chain,
+    credential,
+    status: read.kind === 'token' ? 'usable' : read.code,
+    generation,
+    rejection_pending: read.kind === 'token' && read.rejectionPending,
+    instead_of,
+    members: members.flatMap(({ credential: member, reason, code, remedy }) =>
+      reason === null || code === null ? [] : { credential: member, reason, code, remedy },
+    ),
+  };
+}
+
+export function phaseEvent(description: PhaseDescription, read: TokenRead, remedy: string): PhaseEvent {
   const { credential, phase, reason, status, refreshable, generation } = description;
   return {
     credential,

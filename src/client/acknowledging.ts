@@ -5,8 +5,8 @@
  * so that thousands of clients do not answer all at once.
  */
 import type { Asking } from './asking.ts';
-import type { Token } from './holdings.ts';
 import type { Runtime, Timer } from './runtime.ts';
+import type { Token } from './standing.ts';
 
 export function createAcknowledging({ runtime, asking }: { readonly runtime: Runtime; readonly asking: Asking }) {
   /** The newest generation owed, by name. */
@@ -31,10 +31,11 @@ export function createAcknowledging({ runtime, asking }: { readonly runtime: Run
   }
 
   return {
-    owe({ credential, generation }: Token): void {
+    owe({ credential, chain, generation }: Token): void {
+      const name = chain ?? credential;
       // Of so many credentials nobody counts who has which; the daemon knows what it sent.
-      if (!owed.has(credential) && owed.size >= OWED_MAX) return;
-      owed.set(credential, generation);
+      if (!owed.has(name) && owed.size >= OWED_MAX) return;
+      owed.set(name, generation);
       plan();
     },
     close(): void {

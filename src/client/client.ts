@@ -4,24 +4,25 @@
  * Rule: puts the parts together and tells listeners; each part decides its own matter. It keeps the process alive only while
  * somebody waits for it.
  */
-import type { AlertEvent, PhaseEvent, TokenBody, TokenEvent } from '../api/protocol.ts';
+import type { AlertEvent, ChainEvent, PhaseEvent, TokenBody, TokenEvent } from '../api/protocol.ts';
 import { createAcknowledging } from './acknowledging.ts';
 import { type Asking, createAsking } from './asking.ts';
 import { FreshdError } from './errors.ts';
 import type { StreamEvent } from './event-stream.ts';
 import { type FetchInput, type FetchOptions, fetchWithToken } from './fetch.ts';
 import { createGate, type Gate, type GateOptions } from './gate.ts';
-import { createHoldings, downError, type Holdings, type Phase, type Token, unknownName } from './holdings.ts';
+import { createHoldings, type Holdings } from './holdings.ts';
 import { createListeners, type Listeners } from './listeners.ts';
 import { captureSurroundings, defaultConsumer, type Runtime, systemRuntime } from './runtime.ts';
 import { socketPlaces } from './socket-place.ts';
+import type { Chain, Phase, Token } from './standing.ts';
 import { keepSubscribed, type Subscription } from './subscription.ts';
-import { isRefused, type WaitOptions, waitForToken } from './wait.ts';
+import { type WaitOptions, waitForToken } from './wait.ts';
 
 export interface ConnectOptions {
   /** Where the daemon listens; found as every command of freshd finds it when left out. */
   readonly socketPath?: string;
-  /** Only these credentials, at most a hundred; all that this user may read when left out. */
+  /** Only these credentials and chains, at most a hundred; all that this user may read when left out. */
   readonly names?: readonly string[];
   /** Who this is, for `freshd status` and for reports: unlike any other process. Script and pid when left out. */
   readonly consumer?: string;
@@ -33,6 +34,8 @@ export interface ClientEvents {
   /** There is another generation. */
   readonly token: Token;
   readonly phase: Phase;
+  /** Another member of a chain is in use, or none. */
+  readonly chain: Chain;
   /** A person was told something. */
   readonly alert: AlertEvent;
   readonly connected: undefined;
@@ -53,6 +56,9 @@ export interface Client {
   gate(name: string, options?: GateOptions): Gate;
   /** How a credential is; null for one that is not known. */
   phase(name: string): Phase | null;
+  /** Which member of a chain is in use; null for one that is not known. */
+  chain(name: string): Chain | null;
+  /** Of credentials and chains. */
   names(): readonly string[];
   readonly isConnected: boolean;
   /** @returns how to stop listening */
@@ -163,6 +169,10 @@ class FreshdClient implements Client {
     return this.#holdings.phase(name);
   }
 
+  chain(name: string): Chain | null {
+    return this.#holdings.chain(name);
+  }
+
   names(): readonly string[] {
     return this.#holdings.names();
   }
@@ -197,9 +207,7 @@ class FreshdClient implements Client {
   #obstacle(name: string): FreshdError | null {
     if (this.#isClosed) return closed();
     const held = this.#holdings.valid(name);
-    if (held !== null && !isRefused(this.#holdings, held)) return null;
-    const phase = this.#holdings.phase(name);
-    return phase === null ? unknownName(name, this.#holdings.names()) : downError(phase);
+    return held !== null && !this.#holdings.isRefused(held) ? null : this.#holdings.missing(name);
   }
 
   #take({ type, data }: StreamEvent): void {
@@ -214,6 +222,13 @@ class FreshdClient implements Client {
         this.#changes.emit(phase.credential, undefined);
         return;
       }
+      case 'chain': {
+        const chain = this.#holdings.takeChain(JSON.parse(data) as ChainEvent);
+        if (chain === null) return;
+        this.#listeners.emit('chain', chain);
+        this.#changes.emit(chain.chain, undefined);
+        return;
+      }
       case 'alert':
         this.#listeners.emit('alert', JSON.parse(data) as AlertEvent);
         return;
@@ -225,7 +240,7 @@ class FreshdClient implements Client {
 
   readonly #takeToken = (body: TokenEvent | TokenBody): void => {
     const token = this.#holdings.takeToken(body);
-    this.#changes.emit(body.credential, undefined);
+    this.#changes.emit(body.chain ?? body.credential, undefined);
     if (token === null) return;
     this.#acknowledging.owe(token);
     this.#listeners.emit('token', token);

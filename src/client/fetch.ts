@@ -7,8 +7,9 @@
 import type { OutcomeBody, RejectionBody, TokenBody } from '../api/protocol.ts';
 import type { Asking } from './asking.ts';
 import { FreshdError } from './errors.ts';
-import type { Holdings, Token } from './holdings.ts';
-import { isRefused, type WaitOptions } from './wait.ts';
+import type { Holdings } from './holdings.ts';
+import type { Token } from './standing.ts';
+import type { WaitOptions } from './wait.ts';
 
 export interface FetchOptions {
   /** How long to wait for a token, before the request and again after a refusal; 30 s when left out. */
@@ -40,7 +41,7 @@ export async function fetchWithToken(
   const first = await send(input, init, token);
   const refusal = await refusalIn(first);
   if (refusal === null) return first;
-  const rejection = { ...refusal, generation: token.generation };
+  const rejection = { ...refusal, generation: token.generation, credential: token.credential };
   if (!isReplayable(input, init)) {
     await report(parts, name, rejection, 0);
     return first;
@@ -54,7 +55,7 @@ export async function fetchWithToken(
 /** One that was refused elsewhere is used only when no better one came in time: it may be good for this server. */
 async function tokenFor(parts: FetchParts, name: string, options: WaitOptions): Promise<Token> {
   const held = parts.holdings.valid(name);
-  if (held !== null && !isRefused(parts.holdings, held)) return held;
+  if (held !== null && !parts.holdings.isRefused(held)) return held;
   try {
     return await parts.waitForToken(name, options);
   } catch (error) {
@@ -115,7 +116,7 @@ async function tokenAfter(
   const { generation } = rejection;
   const newer = () => {
     const held = parts.holdings.valid(name);
-    return held !== null && held.generation !== generation && !isRefused(parts.holdings, held) ? held : null;
+    return held !== null && held.generation !== generation && !parts.holdings.isRefused(held) ? held : null;
   };
   const already = newer();
   if (already !== null) return already;

@@ -4,40 +4,18 @@
  * Rule: a look-up is one Map access and one look at the clock, and allocates nothing. A token is given out until its own
  * expiry, marked as stale while nobody vouches for it; a generation never goes back.
  */
-import { nearestName } from '../api/nearest.ts';
-import type { PhaseEvent, TokenBody, TokenEvent } from '../api/protocol.ts';
-import { FreshdError } from './errors.ts';
-
-/** An access token as it is given out. Never changes: a newer one is another object. */
-export interface Token {
-  readonly credential: string;
-  readonly accessToken: string;
-  readonly tokenType: string;
-  /** Grows with each new token of a credential. */
-  readonly generation: number;
-  /** Epoch ms; null: it does not expire, or nobody said when. */
-  readonly expiresAt: number | null;
-  /** False: valid for now, but nothing can refresh it. */
-  readonly refreshable: boolean;
-  /** The daemon is not reached at the moment: the last token it gave, which may have been replaced meanwhile. */
-  readonly stale: boolean;
-}
-
-/** How a credential is. */
-export interface Phase {
-  readonly credential: string;
-  /** `absent`, `fresh`, `refreshing`, `backing_off`, `recovering`, `reauthorization_required`, `stopped` or `removed`. */
-  readonly phase: string;
-  /** `usable`, `expiring`, `expired`, `rejected` or `none`; the first two can be read. */
-  readonly status: PhaseEvent['status'];
-  readonly reason: string | null;
-  readonly refreshable: boolean;
-  readonly generation: number | null;
-  /** This generation was refused somewhere, and the refresh for it is not over. */
-  readonly rejectionPending: boolean;
-  /** The exact command or act that helps; null while nothing is asked of a person. */
-  readonly remedy: string | null;
-}
+import type { ChainEvent, PhaseEvent, TokenBody, TokenEvent } from '../api/protocol.ts';
+import type { FreshdError } from './errors.ts';
+import {
+  type Chain,
+  chainDownError,
+  chainOf,
+  downError,
+  type Phase,
+  phaseOf,
+  type Token,
+  unknownName,
+} from './standing.ts';
 
 export interface Holdings {
   /** @throws FreshdError that says why there is none */
@@ -45,11 +23,18 @@ export interface Holdings {
   /** Null when there is none that is valid now. */
   valid(name: string): Token | null;
   phase(name: string): Phase | null;
+  chain(name: string): Chain | null;
+  /** Why there is no token of that name. */
+  missing(name: string): FreshdError;
+  /** Somebody was refused with it, and a refresh is under way for that. */
+  isRefused(token: Token): boolean;
   names(): readonly string[];
   /** @returns whether it is another generation than before */
   takeToken(body: TokenEvent | TokenBody): Token | null;
   /** @returns null when nothing of it changed */
   takePhase(event: PhaseEvent): Phase | null;
+  /** @returns null when nothing of it changed */
+  takeChain(event: ChainEvent): Chain | null;
   /** The daemon is gone: everything is stale until it says otherwise. */
   markStale(): void;
   /** The daemon told its present state from the beginning. */
@@ -75,6 +60,7 @@ class NewestTokens implements Holdings {
   readonly #nowMs: () => number;
   readonly #held = new Map<string, Held>();
   readonly #phases = new Map<string, Phase>();
+  readonly #chains = new Map<string, Chain>();
   #named = new Set<string>();
 
   constructor(nowMs: () => number) {
@@ -88,7 +74,7 @@ class NewestTokens implements Holdings {
       return held.token;
     }
     this.onNeed(name);
-    throw this.#missing(name);
+    throw this.missing(name);
   }
 
   valid(name: string): Token | null {
@@ -100,19 +86,25 @@ class NewestTokens implements Holdings {
     return this.#phases.get(name) ?? null;
   }
 
+  chain(name: string): Chain | null {
+    return this.#chains.get(name) ?? null;
+  }
+
   names(): readonly string[] {
-    return [...new Set([...this.#phases.keys(), ...this.#held.keys()])];
+    return [...new Set([...this.#phases.keys(), ...this.#chains.keys(), ...this.#held.keys()])];
   }
 
   takeToken(body: TokenEvent | TokenBody): Token | null {
-    const { credential: name, generation } = body;
+    const { credential, chain = null, generation } = body;
+    const name = chain ?? credential;
     this.#named.add(name);
     const before = this.#held.get(name)?.token;
     // An answer to a request may come after the event that overtook it.
     if (before !== undefined && before.generation > generation) return null;
     const expiresAt = body.expires_at === null ? null : Date.parse(body.expires_at);
     const token: Token = {
-      credential: name,
+      credential,
+      chain,
       accessToken: body.access_token,
       tokenType: body.token_type,
       generation,
@@ -135,6 +127,29 @@ class NewestTokens implements Holdings {
     return before !== undefined && isSame(before, after) ? null : after;
   }
 
+  takeChain(event: ChainEvent): Chain | null {
+    const { chain: name } = event;
+    this.#named.add(name);
+    const before = this.#chains.get(name);
+    const after = chainOf(event);
+    if (after.status !== 'usable') this.#held.delete(name);
+    if (after.status === 'removed') this.#chains.delete(name);
+    else this.#chains.set(name, after);
+    return before !== undefined && isSame(before, after) ? null : after;
+  }
+
+  missing(name: string): FreshdError {
+    const phase = this.#phases.get(name);
+    if (phase !== undefined) return downError(phase);
+    const chain = this.#chains.get(name);
+    return chain === undefined ? unknownName(name, this.names()) : chainDownError(chain);
+  }
+
+  isRefused({ credential, chain, generation }: Token): boolean {
+    const standing = chain === null ? this.#phases.get(credential) : this.#chains.get(chain);
+    return standing?.rejectionPending === true && standing.generation === generation;
+  }
+
   markStale(): void {
     for (const [name, { token, endsAtMs }] of this.#held) {
       if (!token.stale) this.#held.set(name, { token: { ...token, stale: true }, endsAtMs });
@@ -152,6 +167,7 @@ class NewestTokens implements Holdings {
       else {
         this.#held.delete(name);
         this.#phases.delete(name);
+        this.#chains.delete(name);
       }
     }
   }
@@ -160,46 +176,7 @@ class NewestTokens implements Holdings {
     const held = this.#held.get(name);
     if (held?.token.stale === true) this.#held.set(name, { ...held, token: { ...held.token, stale: false } });
   }
-
-  #missing(name: string): FreshdError {
-    const phase = this.#phases.get(name);
-    if (phase === undefined) return unknownName(name, this.names());
-    return downError(phase);
-  }
 }
 
-/** Why a credential that is known has no token. */
-export function downError({ credential, phase, status, reason, remedy }: Phase): FreshdError {
-  if (phase === 'reauthorization_required') {
-    const help = remedy === null ? '' : `: ${remedy}`;
-    return new FreshdError(`${credential} needs a person (${reason ?? phase})${help}`, {
-      code: 'reauthorization_required',
-      credential,
-      remedy: remedy ?? undefined,
-    });
-  }
-  const next = remedy ?? 'the daemon keeps trying; waitForToken waits for it';
-  return new FreshdError(`${credential} has no usable token at the moment (${phase}, ${status}); ${next}`, {
-    code: 'temporarily_unavailable',
-    credential,
-    remedy: remedy ?? undefined,
-  });
-}
-
-export function unknownName(name: string, names: readonly string[]): FreshdError {
-  const nearest = nearestName(name, names) ?? undefined;
-  const hint = nearest === undefined ? 'freshd status lists the names' : `did you mean ${nearest}?`;
-  return new FreshdError(`no credential ${name} among the ${names.length} known here; ${hint}`, {
-    code: 'unknown_credential',
-    credential: name,
-    nearest,
-  });
-}
-
-function phaseOf(event: PhaseEvent): Phase {
-  const { credential, phase, status, reason, refreshable, generation, rejection_pending, remedy } = event;
-  return { credential, phase, status, reason, refreshable, generation, rejectionPending: rejection_pending, remedy };
-}
-
-const isSame = (a: Phase, b: Phase): boolean =>
-  (Object.keys(a) as (keyof Phase)[]).every((member) => a[member] === b[member]);
+/** Members that are lists or objects are small, and seldom there. */
+const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);

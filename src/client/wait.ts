@@ -6,8 +6,9 @@
 import type { TokenBody } from '../api/protocol.ts';
 import type { Asking, Demand } from './asking.ts';
 import { asFreshdError, FreshdError, type FreshdErrorCode } from './errors.ts';
-import type { Holdings, Token } from './holdings.ts';
+import type { Holdings } from './holdings.ts';
 import type { Runtime } from './runtime.ts';
+import type { Token } from './standing.ts';
 
 export interface WaitOptions {
   /** Only a token that stays valid this long; asks for one refresh where that can help. */
@@ -66,13 +67,7 @@ function suitable({ holdings, runtime }: WaitParts, name: string, demand: Demand
   if (token === null || token.generation === demand.afterGeneration) return null;
   const lifeLeftMs = token.expiresAt === null ? Number.POSITIVE_INFINITY : token.expiresAt - runtime.nowMs();
   if (lifeLeftMs < demand.minValidMs) return null;
-  return isRefused(holdings, token) ? null : token;
-}
-
-/** Somebody was refused with it, and a refresh is under way for that. */
-export function isRefused(holdings: Holdings, { credential, generation }: Token): boolean {
-  const phase = holdings.phase(credential);
-  return phase?.rejectionPending === true && phase.generation === generation;
+  return holdings.isRefused(token) ? null : token;
 }
 
 async function ask(

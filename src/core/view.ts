@@ -173,19 +173,32 @@ export function readiness(state: CredentialState, now: Now): Readiness {
   return undelivered === undefined ? { ready: true, reason: null } : { ready: false, reason: 'not_delivered' };
 }
 
+/** What of the description changes with its phase; asked for at every step of a credential that somebody watches. */
+export type PhaseDescription = Pick<
+  CredentialDescription,
+  'credential' | 'phase' | 'reason' | 'status' | 'refreshable' | 'generation'
+>;
+
+export function describePhase(state: CredentialState, now: Now): PhaseDescription {
+  const { name, phase, held } = state;
+  return {
+    credential: name,
+    phase: phase.kind,
+    reason: phase.kind === 'reauthorization_required' ? phase.reason : null,
+    status: tokenStatus(state, now),
+    refreshable: isRefreshable(state),
+    generation: held?.generation ?? null,
+  };
+}
+
 export function describe(state: CredentialState, now: Now): CredentialDescription {
   const { phase, held, lastBeganAt } = state;
   const attemptReason = phase.kind === 'refreshing' ? phase.reason : null;
   return {
-    credential: state.name,
-    phase: phase.kind,
-    reason: phase.kind === 'reauthorization_required' ? phase.reason : null,
+    ...describePhase(state, now),
     attemptReason,
-    status: tokenStatus(state, now),
-    refreshable: isRefreshable(state),
     durable: state.unpersisted === null,
     optional: state.policy.optional,
-    generation: held?.generation ?? null,
     expiresAt: held === null ? null : expiresAtOf(held.token),
     expiryAssumed: held?.token.expiry.kind === 'assumed',
     next: nextAction(state, now),

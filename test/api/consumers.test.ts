@@ -101,6 +101,23 @@ describe('the daemon knows its consumers', () => {
     expect(await detailOf(arranged)).toMatchObject({ total: 0, each: [] });
   });
 
+  test('whoever reads by the name of a chain is a consumer of that chain', async () => {
+    const arranged = await arrange();
+    arranged.daemon.load('claude', 'at-1');
+    await arranged.daemon.addChain('any', 'claude');
+    const generation = arranged.daemon.chains.state('any')?.generation ?? 0;
+    await arranged.get('/v1/tokens/any?consumer=poller');
+    expect([(await detailOf(arranged)).total, await detailOf(arranged, 'any')]).toEqual([
+      0,
+      {
+        total: 1,
+        behind: 0,
+        behind_on: [],
+        each: [{ consumer: 'poller', subscribed: false, sent: generation, acknowledged: null }],
+      },
+    ]);
+  });
+
   test('a claim to have what never existed is none', async () => {
     const arranged = await arrange();
     arranged.daemon.load('claude', 'at-1');

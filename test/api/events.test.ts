@@ -131,6 +131,32 @@ describe('a subscriber', () => {
     expect(later.text()).not.toContain('mail');
   });
 
+  test('C2: hears of a chain under its own name: whose token, and who is in use instead of whom', async () => {
+    const two = await arrangeTwo();
+    await two.daemon.addChain('any', 'claude', 'mail');
+    const subscriber = await (await two.listen({ query: '?credential=any' })).synchronized();
+    expect(namesOf(subscriber)).toEqual(['token claude', 'chain claude', 'synchronized']);
+    const generation = two.daemon.chains.state('any')?.generation ?? 0;
+    expect(subscriber.events.map(({ data }) => data)).toMatchObject([
+      { credential: 'claude', chain: 'any', access_token: 'at-1', generation },
+      { chain: 'any', credential: 'claude', status: 'usable', generation, instead_of: null, members: [] },
+      {},
+    ]);
+    two.daemon.advance(MINUTE_MS);
+    two.daemon.dispatch('claude', { type: 'rejection_reported', generation: GENERATION, peer: 'a' });
+    const { data } = await subscriber.until(({ event, data }) => event === 'chain' && data.credential === 'mail');
+    expect(data).toEqual({
+      chain: 'any',
+      credential: 'mail',
+      status: 'usable',
+      generation: two.daemon.chains.state('any')?.generation,
+      rejection_pending: false,
+      instead_of: { credential: 'claude', reason: 'rejected', code: 'rejection_reported' },
+      members: [{ credential: 'claude', reason: 'rejected', code: 'rejection_reported', remedy: null }],
+    });
+    expect(subscriber.events.find(brings('mt-1'))?.data).toMatchObject({ credential: 'mail', chain: 'any' });
+  });
+
   test('costs the daemon no step, and nothing at all while there is none', async () => {
     const { daemon, listen } = await arrangeTwo();
     const before = [daemon.listeners, daemon.events.length];

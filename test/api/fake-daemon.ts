@@ -53,6 +53,7 @@ export interface FakeDaemon extends DaemonPort {
   fail(credential: string, failure?: { code: string; class: 'transient' | 'terminal' }): void;
   /** A chain of credentials, most preferred first, that goes back to one after ten seconds. */
   addChain(chain: string, ...members: string[]): Promise<void>;
+  removeChains(): Promise<void>;
   advance(byMs: number): void;
   count(credential: string, effect: EffectType): number;
   /** What was dispatched since the start. */
@@ -164,6 +165,10 @@ export function createFakeDaemon(): FakeDaemon {
       const settled = members.map((credential) => ({ credential, settleMs: 10_000 }));
       const policy = { alerts: [], limits: LIMITS };
       managed.push({ spec: { name, members: settled, targets: [], policy }, publishers: [] });
+      await chains.configure(managed);
+    },
+    async removeChains() {
+      managed.splice(0);
       await chains.configure(managed);
     },
     advance(byMs) {

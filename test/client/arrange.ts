@@ -38,7 +38,7 @@ export function refresh({ daemon }: Pick<Arranged, 'daemon'>, credential: string
 }
 
 /** Resolves with the first detail of that event for which this holds. */
-export function heard<Name extends 'token' | 'phase' | 'alert' | 'connected' | 'disconnected'>(
+export function heard<Name extends 'token' | 'phase' | 'chain' | 'alert' | 'connected' | 'disconnected'>(
   client: Client,
   event: Name,
   isWanted: (detail: Parameters<Parameters<typeof client.on<Name>>[1]>[0]) => boolean = () => true,

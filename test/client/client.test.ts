@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startApiServer } from '../../src/api/server.ts';
 import { connect, FreshdError, type Token } from '../../src/index.ts';
-import { createTestTimers, temporaryDirectory, until } from '../api/arrange.ts';
-import { createFakeDaemon, createRecordedLog, MINUTE_MS, START_MS } from '../api/fake-daemon.ts';
-import { arrangeClient, connectTo, heard, LONG_MS, refresh } from './arrange.ts';
+import { arrange, createTestTimers, temporaryDirectory, until } from '../api/arrange.ts';
+import { createFakeDaemon, createRecordedLog, HOUR_MS, MINUTE_MS, START_MS } from '../api/fake-daemon.ts';
+import { arrangeClient, connectTo, heard, LONG_MS, refresh, startResource } from './arrange.ts';
 
 const GENERATION = START_MS / 1000 + 1;
 
@@ -24,6 +24,7 @@ describe('client.token', () => {
     const { client } = await arrangeClient({ claude: 'at-1', mail: 'mt-1' });
     expect(client.token('claude')).toEqual({
       credential: 'claude',
+      chain: null,
       accessToken: 'at-1',
       tokenType: 'Bearer',
       generation: GENERATION,
@@ -261,6 +262,60 @@ describe('client.waitForToken', () => {
       code: 'unknown_credential',
       nearest: 'claude',
     });
+  });
+});
+
+describe('a chain', () => {
+  async function arrangeChain() {
+    const arranged = await arrange();
+    const { daemon, socketPath } = arranged;
+    daemon.load('claude', 'at-1', LONG_MS);
+    daemon.add('key', { method: 'static' });
+    daemon.load('key', 'kt-1', LONG_MS);
+    await daemon.addChain('anthropic', 'claude', 'key');
+    daemon.advance(2 * MINUTE_MS);
+    return { ...arranged, client: await connectTo(socketPath) };
+  }
+
+  test('C2: is read by its name, and says whose token it is', async () => {
+    const { client } = await arrangeChain();
+    const { generation, ...token } = client.token('anthropic');
+    expect(token).toMatchObject({ credential: 'claude', chain: 'anthropic', accessToken: 'at-1', stale: false });
+    expect(generation).toBe(client.chain('anthropic')?.generation);
+    expect(client.names()).toEqual(['claude', 'key', 'anthropic']);
+  });
+
+  test('C3: a 401 falls back at once: the request is sent again with the next member, and the report goes to its own', async () => {
+    const { daemon, client } = await arrangeChain();
+    const resource = await startResource(['kt-1']);
+    expect((await client.fetch('anthropic', resource.url)).status).toBe(200);
+    expect(resource.seen.map(({ token }) => token)).toEqual(['at-1', 'kt-1']);
+    expect(daemon.count('claude', 'begin_attempt')).toBe(1);
+    expect(client.token('anthropic')).toMatchObject({ credential: 'key', accessToken: 'kt-1' });
+    expect(client.chain('anthropic')).toMatchObject({ credential: 'key', insteadOf: { credential: 'claude' } });
+  });
+
+  test('of which no member is usable says what each lacks, and a gate holds until one is', async () => {
+    const { daemon, client } = await arrangeChain();
+    const down = heard(client, 'chain', ({ credential }) => credential === null);
+    daemon.advance(LONG_MS - 10 * MINUTE_MS);
+    daemon.fail('claude', { code: 'invalid_grant', class: 'terminal' });
+    daemon.advance(HOUR_MS);
+    expect(await down).toMatchObject({ credential: null });
+    const error = thrown(() => client.token('anthropic'));
+    expect(error.message).toMatch(/^no member of anthropic is usable: claude: \w+ \(freshd login claude\); key: /);
+    const held = client.gate('anthropic').run(() => client.token('anthropic').accessToken);
+    daemon.load('claude', 'at-2', LONG_MS);
+    expect(await held).toBe('at-2');
+  });
+
+  test('that a reload takes out is known no more', async () => {
+    const { daemon, client } = await arrangeChain();
+    const gone = heard(client, 'chain', ({ status }) => status === 'removed');
+    await daemon.removeChains();
+    daemon.advance(MINUTE_MS);
+    await gone;
+    expect(thrown(() => client.token('anthropic')).code).toBe('unknown_credential');
   });
 });
 
