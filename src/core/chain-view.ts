@@ -116,7 +116,8 @@ export interface ChainDescription {
 export function describeChain(chain: ChainState, stateOf: StateOf, now: Now): ChainDescription {
   const { inUse, lastChange, bindings } = chain;
   const position = chain.members.findIndex(({ credential }) => credential === inUse?.credential);
-  const from = lastChange?.from ?? null;
+  const left = lastChange?.from ?? null;
+  const from = chain.members.some(({ credential }) => credential === left) ? left : null;
   const lack = lastChange?.lack ?? null;
   return {
     chain: chain.name,
