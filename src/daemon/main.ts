@@ -16,13 +16,15 @@ import { systemClock } from '../adapters/system-clock.ts';
 import { type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
 import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
+import type { CredentialState } from '../core/state.ts';
 import type { Fingerprint } from '../core/token.ts';
 import { assemble, buildOrBreak } from './assemble.ts';
 import { describeBug } from './bug.ts';
 import type { Daemon } from './daemon.ts';
 import { createSite } from './parts.ts';
 import { PortError } from './ports.ts';
-import { rehearse } from './rehearse.ts';
+import { buildChain } from './publish-parts.ts';
+import { rehearse, rehearseChain } from './rehearse.ts';
 import { pause } from './time-limit.ts';
 
 /** As in sysexits.h: clean stop, bug, not now (another one runs), configuration. */
@@ -195,9 +197,14 @@ async function rehearseAll(config: Config, capture: Started): Promise<DaemonExit
   const { env: environment, platform } = capture;
   const site = createSite({ config, environment, platform, fingerprint, clock: systemClock, log, spoolDirectory });
   const lines = [`dry run of ${config.path}: nothing is written, nothing is started`];
+  const states = new Map<string, CredentialState>();
   for (const credential of config.credentials) {
-    const rehearsed = await rehearse(buildOrBreak(credential, site), { now: systemClock.now, fingerprint });
-    lines.push('', ...rehearsed);
+    const rehearsal = await rehearse(buildOrBreak(credential, site), { now: systemClock.now, fingerprint });
+    lines.push('', ...rehearsal.lines);
+    if (rehearsal.state !== null) states.set(credential.name, rehearsal.state);
+  }
+  for (const chain of config.chains) {
+    lines.push('', ...rehearseChain(buildChain(chain, site).spec, states, systemClock.now()));
   }
   process.stdout.write(`${lines.join('\n')}\n`);
   return 0;

@@ -17,7 +17,7 @@ function build() {
   const publisher = fakePublisher('envFile:/x#T');
   const refresh = fakeRefresh(() => ({ kind: 'stored' }));
   const credential = managed('a', { store, refresh, publishers: [publisher] });
-  const say = async () => (await rehearse(credential, { now: manualClock().now, fingerprint })).join('\n');
+  const say = async () => (await rehearse(credential, { now: manualClock().now, fingerprint })).lines.join('\n');
   return { store, publisher, refresh, say };
 }
 
