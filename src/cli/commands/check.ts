@@ -3,6 +3,7 @@
  *
  * Rule: runs nothing and asks no daemon; problems end in 78, advice does not.
  */
+import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type CommandSpec, optionValue } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
@@ -25,11 +26,16 @@ export const command: CommandSpec = {
       return EXIT.configuration;
     }
     const { config, advice } = result;
-    io.write(`${config.path}: ${paint('valid', 'good', io.isColourful)}, ${count(config.credentials.length)}\n`);
+    io.write(`${config.path}: ${paint('valid', 'good', io.isColourful)}, ${count(config)}\n`);
     for (const { code, message } of advice)
       io.write(`${paint('advice', 'warning', io.isColourful)} ${code}: ${message}\n`);
     return EXIT.ok;
   },
 };
 
-const count = (credentials: number): string => (credentials === 1 ? '1 credential' : `${credentials} credentials`);
+function count({ credentials, chains }: Config): string {
+  const text = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+  return [text(credentials.length, 'credential'), ...(chains.length === 0 ? [] : [text(chains.length, 'chain')])].join(
+    ', ',
+  );
+}

@@ -3,19 +3,27 @@
  *
  * Rule: no secrets; `--json` prints the daemon's answer as it is, `--check` says it in the exit code.
  */
-import { type CredentialBody, type CredentialDetailBody, type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import {
+  type ChainBody,
+  type ChainDetailBody,
+  type CredentialBody,
+  type CredentialDetailBody,
+  type CredentialsBody,
+  PATHS,
+} from '../../api/protocol.ts';
 import { durationText } from '../../core/duration.ts';
 import { call } from '../call.ts';
+import { chainDetail, chainTable, chainTroubles } from '../chain-text.ts';
 import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { consumersText, lateConsumers } from '../consumers.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
-import { type Health, healthOf, healthOfAll, TONES } from '../health.ts';
+import { type Health, healthOf, healthOfAll, healthOfChain, TONES } from '../health.ts';
 import { momentText } from '../time.ts';
 
 export const command: CommandSpec = {
   name: 'status',
-  summary: 'show how the credentials are and what happens next',
+  summary: 'show how the credentials and chains are, and what happens next',
   argument: 'optional',
   options: [
     { name: 'json', summary: "the daemon's answer as JSON" },
@@ -24,13 +32,16 @@ export const command: CommandSpec = {
   async run(args, io) {
     if (args.name !== undefined) {
       const path = PATHS.credential(credentialName(args));
-      const one = await call<CredentialDetailBody>({ method: 'GET', path }, args, io);
-      io.write(isSwitchedOn(args, 'json') ? json(one) : detail(one, io));
-      return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOf(one)] : EXIT.ok;
+      const one = await call<CredentialDetailBody | ChainDetailBody>({ method: 'GET', path }, args, io);
+      const isChain = 'members' in one;
+      const text = isChain ? chainDetail(one, io) : detail(one, io);
+      io.write(isSwitchedOn(args, 'json') ? json(one) : text);
+      const health = isChain ? healthOfChain(one) : healthOf(one);
+      return isSwitchedOn(args, 'check') ? CHECK_EXIT[health] : EXIT.ok;
     }
     const all = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
     io.write(isSwitchedOn(args, 'json') ? json(all) : overview(all, io));
-    return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOfAll(all.credentials)] : EXIT.ok;
+    return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOfAll(all)] : EXIT.ok;
   },
 };
 
@@ -42,7 +53,7 @@ const CHECK_EXIT: Readonly<Record<Health, ExitCode>> = {
 
 const json = (body: object): string => `${JSON.stringify(body, null, 2)}\n`;
 
-function overview({ daemon, credentials }: CredentialsBody, io: CommandIo): string {
+function overview({ daemon, credentials, chains }: CredentialsBody, io: CommandIo): string {
   const upMs = io.nowMs() - Date.parse(daemon.started_at);
   const head = `freshd ${daemon.version}, up ${durationText(upMs)}, ${daemon.config_path}\n`;
   if (credentials.length === 0) return `${head}no credentials are configured\n`;
@@ -55,10 +66,16 @@ function overview({ daemon, credentials }: CredentialsBody, io: CommandIo): stri
       { text: nextText(credential, io) },
     ]),
   ];
-  const notes = credentials.flatMap((credential) =>
-    troubles(credential, io).map((trouble) => `${credential.credential}: ${trouble}\n`),
-  );
-  return `${head}\n${table(rows, io.isColourful)}${notes.length > 0 ? '\n' : ''}${notes.join('')}`;
+  const byName = new Map(credentials.map((credential) => [credential.credential, credential]));
+  const healthIn = (chain: ChainBody): Health => healthOfChain(chain, byName.get(chain.credential ?? ''));
+  const notes = [
+    ...chains.flatMap((chain) => chainTroubles(chain).map((trouble) => `${chain.chain}: ${trouble}\n`)),
+    ...credentials.flatMap((credential) =>
+      troubles(credential, io).map((trouble) => `${credential.credential}: ${trouble}\n`),
+    ),
+  ];
+  const tables = `${table(rows, io.isColourful)}${chainTable(chains, healthIn, io)}`;
+  return `${head}\n${tables}${notes.length > 0 ? '\n' : ''}${notes.join('')}`;
 }
 
 function detail(credential: CredentialDetailBody, io: CommandIo): string {
