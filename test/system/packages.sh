@@ -18,6 +18,11 @@ command -v strace                         : strace
 command -v systemctl                      : systemd
 command -v python3                        : python3
 /usr/bin/python3 -c 'import dotenv'       : python3-dotenv
+command -v git                            : git
+command -v jq                             : jq
+command -v msmtp                          : msmtp
+command -v kubectl                        : kubernetes-client
+command -v aws                            : awscli
 TABLE
 }
 
