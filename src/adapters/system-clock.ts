@@ -25,6 +25,7 @@ export const systemClock: ClockPort = {
 export function createAlarm(): AlarmPort {
   let job: Cron | null = null;
   let backstop: NodeJS.Timeout | undefined;
+  let ringing: NodeJS.Immediate | undefined;
   let wakesAt = 0;
   let answer: () => void;
 
@@ -33,11 +34,13 @@ export function createAlarm(): AlarmPort {
     job?.stop();
     job = null;
     clearTimeout(backstop);
+    clearImmediate(ringing);
   };
 
   const fire = (): void => {
     clear();
-    answer();
+    // After a standstill every deadline has passed; what arrived meanwhile is heard first, such as the answer to a request.
+    ringing = setImmediate(answer);
   };
 
   const set = (delayMs: number, ring: () => void): void => {

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -49,6 +51,28 @@ describe('the alarm on real timers', () => {
       alarm.set(1, ring);
     });
     expect(rings).toBe(5);
+  });
+
+  test('F51: after a standstill it rings when what arrived meanwhile was heard', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'freshd-alarm-'));
+    const server = createServer();
+    try {
+      const alarm = createAlarm();
+      server.listen(join(directory, 'socket'));
+      const client = connect(join(directory, 'socket'));
+      const [socket] = await once(server, 'connection');
+      const order: string[] = [];
+      const heard = once(socket, 'data').then(() => order.push('heard'));
+      const rang = new Promise<void>((resolve) => alarm.set(10, resolve)).then(() => order.push('rang'));
+      client.write('an answer');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      await Promise.all([heard, rang]);
+      expect(order).toEqual(['heard', 'rang']);
+      client.destroy();
+    } finally {
+      server.close();
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test('a bug in its ring ends the process rather than the schedule', async () => {

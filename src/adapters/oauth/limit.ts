@@ -27,8 +27,11 @@ export async function within<T>(
   stage: { readonly isSent: boolean; readonly end: () => void },
   work: () => Promise<T>,
 ): Promise<T> {
+  let isOver = false;
+  // Timers come before sockets: of a process that stood still, an answer may lie there that came in time.
+  const end = () => void setImmediate(() => isOver || stage.end());
   // Not AbortSignal.any: in Node 20 the composite of a timeout can be collected before it fires.
-  for (const { signal } of limits) signal.addEventListener('abort', stage.end);
+  for (const { signal } of limits) signal.addEventListener('abort', end);
   const refuseWhenOver = () => {
     const over = limits.find(({ signal }) => signal.aborted);
     if (over !== undefined) throw new NoAnswer(over.message, { code: over.code, isSent: stage.isSent });
@@ -40,6 +43,7 @@ export async function within<T>(
     refuseWhenOver();
     throw error;
   } finally {
-    for (const { signal } of limits) signal.removeEventListener('abort', stage.end);
+    isOver = true;
+    for (const { signal } of limits) signal.removeEventListener('abort', end);
   }
 }
