@@ -1,8 +1,12 @@
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { CONNECTION_LIMITS } from '../../src/api/connections.ts';
 import { HEARTBEAT_SECONDS } from '../../src/api/protocol.ts';
-import { arrange, bodyOf, until } from './arrange.ts';
-import { HOUR_MS, MINUTE_MS, START_MS } from './fake-daemon.ts';
+import { startApiServer } from '../../src/api/server.ts';
+import { request } from '../../src/client/transport.ts';
+import { arrange, bodyOf, temporaryDirectory, until } from './arrange.ts';
+import { createFakeDaemon, createRecordedLog, HOUR_MS, MINUTE_MS, START_MS } from './fake-daemon.ts';
 import { type HeardEvent, type Subscriber, subscribe } from './subscriber.ts';
 
 const GENERATION = START_MS / 1000 + 1;
@@ -210,7 +214,7 @@ describe('a subscriber that comes back', () => {
     expect(second.events.find(({ data }) => data.phase === 'removed')?.data).toMatchObject({ credential: 'mail' });
   });
 
-  test.each(['0', 'junk', 'zzz-5', '-', '%s-9999', '%s-1e3'])(
+  test.each(['0', 'junk', 'zzz-1', '-', '%s-9999', '%s-1e3'])(
     'with an id that means nothing (%s) hears all',
     async (id) => {
       const two = await arrangeTwo();
@@ -313,6 +317,25 @@ describe('F61: a subscriber that', () => {
     await until(() => subscriber.text().endsWith('\n\n:\n\n'));
     expect(HEARTBEAT_SECONDS).toBeLessThan(60);
   });
+});
+
+test('F61: subscribers never take the connections that readers need: one too many is refused, and reads are answered', async () => {
+  const daemon = createFakeDaemon();
+  daemon.load('claude', 'at-1');
+  const socketPath = join(temporaryDirectory(), 'freshd.sock');
+  const limits = { ...CONNECTION_LIMITS, connectionsMax: 20 };
+  const server = await startApiServer({ daemon, socketPath, log: createRecordedLog(), limits });
+  onTestFinished(() => server.close());
+  const admitted = await Promise.all(Array.from({ length: 18 }, () => subscribe(socketPath)));
+  await Promise.all(admitted.map((each) => each.synchronized()));
+  const get = (path: string) => request({ socketPath, method: 'GET', path, timeoutMs: 10_000 });
+  const refusal = await get('/v1/events');
+  expect([refusal.status, bodyOf(refusal).error, refusal.headers['retry-after']]).toEqual([
+    503,
+    'too_many_subscribers',
+    '60',
+  ]);
+  expect((await get('/v1/tokens/claude')).status).toBe(200);
 });
 
 test('F61: three hundred subscribers all hear of a token, each once', async () => {
