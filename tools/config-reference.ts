@@ -141,9 +141,11 @@ the file. A file or folder that others may write is refused, because the file na
 
 \`\${env:NAME}\` and \`\${file:PATH}\` are the only ways a secret gets in. They are understood in \`static\`, in \`refresh.environment\`, in
 \`refresh.oauth\`, in the \`url\` of a sink, and in paths; not in the arguments of a program, which every process on the machine can read. The
-environment is the one in which freshd was started; a reload does not see a newer one, but it reads the files again. A
-relative \`PATH\` is looked for in \`$CREDENTIALS_DIRECTORY\` (systemd) first, then in the folder of config.json. One newline at
-the end of a file is dropped.
+environment is the one in which freshd was started; a reload does not see a newer one. The files that a credential names are looked at
+every \`storeCheckSeconds\`: another secret is taken over by itself, without a reload of config.json, and a credential that was stopped
+by the old one is tried again; the file of a sink is read again by a reload. One that is gone or empty changes nothing, and the log says so
+(\`reload_refused\`). A relative \`PATH\` is looked for in \`$CREDENTIALS_DIRECTORY\` (systemd) first, then in the folder of
+config.json. One newline at the end of a file is dropped.
 
 ## When something is wrong
 

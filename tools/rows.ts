@@ -156,7 +156,6 @@ export const LATER: Readonly<Record<string, string>> = {
 
 /** A part of these is not shown yet, and why. */
 export const PARTLY: Readonly<Record<string, string>> = {
-  F9: 'a secret file that changes is seen by a reload, not by itself',
   F51: 'the watchdog is not built yet',
   F53: 'twenty at once, with a count of the requests, are not shown yet',
   F59: 'it is said in the log; alerts belong to credentials',

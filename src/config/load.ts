@@ -4,56 +4,85 @@
  * Rule: the only file of this room that reads process.env; never throws for bad input.
  */
 import { readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { type Advice, adviseOn } from './advice.ts';
 import { complain } from './complaint.ts';
 import type { Config } from './config.ts';
 import { comparedPaths, findDuplicates } from './duplicates.ts';
-import { errnoText, isReadableByOthers, realPathsOf, statOrNull } from './file-facts.ts';
+import { errnoText, realPathsOf } from './file-facts.ts';
 import { parseConfig } from './parse.ts';
 import { type Capture, configPlaces } from './paths.ts';
+import { readRegularFile, remedyOfRefusal } from './regular-file.ts';
 import { findReserved, reservedPaths } from './reserved.ts';
 import { resolveConfig } from './resolve.ts';
-import { type FileSecret, fileReferences, secretPlaces } from './secrets.ts';
+import type { RawConfig } from './schema.ts';
+import { readSecretFiles } from './secret-files.ts';
+import { fileReferences } from './secrets.ts';
 import { findDistrust } from './trust.ts';
 
 /** Ten thousand credentials need a few; more is no configuration. */
 const CONFIG_BYTES_MAX = 32 * 1024 * 1024;
-const SECRET_BYTES_MAX = 64 * 1024;
 
 export type LoadResult =
-  | { readonly ok: true; readonly config: Config; readonly advice: readonly Advice[] }
-  /** Each as `path: expected, got; remedy`. */
-  | { readonly ok: false; readonly problems: readonly string[] };
+  | { readonly ok: true; readonly config: Config; readonly advice: readonly Advice[]; readonly secrets: Secrets }
+  /** Each as `path: expected, got; remedy`. `system`: it lacked files or memory, and nothing was found wrong with the configuration. */
+  | { readonly ok: false; readonly kind: 'configuration' | 'system'; readonly problems: readonly string[] };
 
-/**
- * Loads the configuration.
- * @param options `path`: `--config`; `socket`: `--socket`; `capture`: taken once at start, used again by every reload
- */
-export async function loadConfig(options: {
+/** The secrets that a configuration took from files. */
+export interface Secrets {
+  /** Does a file hold another one now that this credential took? Each change is told once, to whoever looks first. */
+  haveChanged(credential: string): Promise<boolean>;
+  /** The same text of config.json, with the secrets that the files hold now. */
+  reload(): Promise<LoadResult>;
+}
+
+interface LoadOptions {
+  /** `--config` */
   readonly path?: string | undefined;
+  /** `--socket` */
   readonly socket?: string | undefined;
+  /** Taken once at start, used again by every reload. */
   readonly capture: Capture;
-}): Promise<LoadResult> {
+}
+
+/** Loads the configuration. */
+export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
   const { capture } = options;
   const file = await readFirst(configPlaces(options.path, capture));
-  if (!file.ok) return { ok: false, problems: [file.problem] };
+  if (!file.ok) return { ok: false, kind: file.kind, problems: [file.problem] };
   const { path, text } = file;
   const distrust = await findDistrust(path, capture);
-  if (distrust.length > 0) return { ok: false, problems: distrust };
+  if (distrust.length > 0) return invalid(distrust);
   const parsed = parseConfig(text);
-  if (parsed.raw === null) return { ok: false, problems: parsed.problems.map((problem) => `${path}: ${problem}`) };
-  const secrets = await readSecrets(fileReferences(parsed.raw), dirname(path), capture);
-  const resolved = resolveConfig(parsed.raw, { path, socket: options.socket, capture, files: secrets.files });
+  if (parsed.raw === null) return invalid(parsed.problems.map((problem) => `${path}: ${problem}`));
+  return finish({ raw: parsed.raw, problems: parsed.problems }, path, options);
+}
+
+/** Everything that comes after the text of config.json is understood; once more for other secrets. */
+async function finish(
+  parsed: { readonly raw: RawConfig; readonly problems: readonly string[] },
+  path: string,
+  options: LoadOptions,
+): Promise<LoadResult> {
+  const { raw } = parsed;
+  const { capture, socket } = options;
+  const files = await readSecretFiles(fileReferences(raw), { directory: dirname(path), capture });
+  if (files.refusal !== null) return { ok: false, kind: 'system', problems: [files.refusal] };
+  const resolved = resolveConfig(raw, { path, socket, capture, files: files.secrets });
   const { config } = resolved;
   const realPaths = await realPathsOf([...new Set([...comparedPaths(config), ...reservedPaths(config)])]);
   const clashes = [...findDuplicates(config, realPaths), ...findReserved(config, realPaths)];
   const problems = [...parsed.problems, ...resolved.problems, ...clashes];
-  if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, advice: [...secrets.advice, ...(await adviseOn(config, { raw: parsed.raw, capture }))] };
+  if (problems.length > 0) return invalid(problems);
+  const secrets: Secrets = {
+    haveChanged: (credential) => files.haveChanged(fileReferences(raw.credentials[credential])),
+    reload: () => finish(parsed, path, options),
+  };
+  return { ok: true, config, advice: [...files.advice, ...(await adviseOn(config, { raw, capture }))], secrets };
 }
+
+const invalid = (problems: readonly string[]): LoadResult => ({ ok: false, kind: 'configuration', problems });
 
 /** What this process was started with. Call it once: a reload must not see another environment than the start. */
 export function captureEnvironment(): Capture {
@@ -82,7 +111,7 @@ function machineId(): string {
 
 type ReadResult =
   | { readonly ok: true; readonly path: string; readonly text: string }
-  | { readonly ok: false; readonly problem: string };
+  | { readonly ok: false; readonly kind: 'configuration' | 'system'; readonly problem: string };
 
 async function readFirst(places: readonly string[]): Promise<ReadResult> {
   for (const path of places) {
@@ -93,6 +122,8 @@ async function readFirst(places: readonly string[]): Promise<ReadResult> {
     } catch (error) {
       const code = errnoText(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') continue;
+      const remedy = remedyOfRefusal(code);
+      if (remedy !== null) return { ...refuse(path, 'to be able to read it', code, remedy), kind: 'system' };
       return refuse(path, 'a readable file', code, 'correct its mode, or name another file with --config');
     }
   }
@@ -100,58 +131,8 @@ async function readFirst(places: readonly string[]): Promise<ReadResult> {
   return refuse('configuration', `a file at ${looked}`, 'none', 'create it, or name one with --config');
 }
 
-const refuse = (path: string, expected: string, seen: string, remedy: string): ReadResult => ({
-  ok: false,
+const refuse = (path: string, expected: string, seen: string, remedy: string) => ({
+  ok: false as const,
+  kind: 'configuration' as const,
   problem: `${path}: ${complain({ expected, seen, remedy })}`,
 });
-
-/** Anything but a regular file could block for ever, or never end. @throws the system's error */
-async function readRegularFile(path: string, bytesMax: number): Promise<string | { readonly seen: string }> {
-  const found = await statOrNull(path);
-  if (found !== null && !found.isFile()) return { seen: found.isDirectory() ? 'a folder' : 'a device or pipe' };
-  const handle = await open(path, 'r');
-  try {
-    const { size } = await handle.stat();
-    if (size > bytesMax) return { seen: `${size} bytes, more than ${bytesMax}` };
-    const bytes = await handle.readFile();
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) return { seen: 'bytes that are not UTF-8' };
-    throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function readSecrets(
-  references: readonly string[],
-  directory: string,
-  capture: Capture,
-): Promise<{ readonly files: ReadonlyMap<string, FileSecret>; readonly advice: readonly Advice[] }> {
-  const files = new Map<string, FileSecret>();
-  const advice: Advice[] = [];
-  for (const reference of references) {
-    const [first = reference, second] = secretPlaces(reference, { directory, capture });
-    const path = second === undefined || (await statOrNull(first)) !== null ? first : second;
-    files.set(reference, await readSecret(path));
-    const found = await statOrNull(path);
-    if (found !== null && isReadableByOthers(found)) advice.push(readableSecret(path));
-  }
-  return { files, advice };
-}
-
-const readableSecret = (path: string): Advice => ({
-  code: 'secret_readable_by_others',
-  message: `${path}: ${complain({ expected: 'a secret that only you may read', seen: 'one that others may', remedy: `chmod go-rwx ${path}` })}`,
-});
-
-async function readSecret(path: string): Promise<FileSecret> {
-  try {
-    const text = await readRegularFile(path, SECRET_BYTES_MAX);
-    if (typeof text !== 'string') return { ok: false, seen: text.seen, remedy: `put the secret alone into ${path}` };
-    // An editor ends the last line; the secret does not end so.
-    return { ok: true, value: text.replace(/\r?\n$/, '') };
-  } catch (error) {
-    return { ok: false, seen: errnoText(error), remedy: `create ${path}, readable by the user that runs freshd` };
-  }
-}

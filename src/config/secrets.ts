@@ -1,7 +1,7 @@
 /**
  * `${env:NAME}` and `${file:PATH}`: the only ways a secret gets into the configuration.
  *
- * Rule: pure; files are read by load.ts, the environment is the one of the start. No value ever stands in a message.
+ * Rule: pure; files are read by secret-files.ts, the environment is the one of the start. No value ever stands in a message.
  */
 import { join, resolve } from 'node:path';
 import type { Complaint } from './complaint.ts';

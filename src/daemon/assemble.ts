@@ -40,7 +40,12 @@ export interface Surroundings {
 }
 
 /** Made before the first reading of a store: nothing of it runs until `start`. @throws PortError */
-export async function assemble(config: Config, { capture, load, log, version }: Surroundings): Promise<Daemon> {
+export async function assemble(
+  loaded: Pick<Extract<LoadResult, { ok: true }>, 'config' | 'secrets'>,
+  { capture, load, log, version }: Surroundings,
+): Promise<Daemon> {
+  const { config } = loaded;
+  let { secrets } = loaded;
   const { stateDirectory, runtimeDirectory } = config;
   const [memoryDirectory, journalDirectory] = [join(stateDirectory, 'credentials'), join(stateDirectory, 'journal')];
   for (const directory of [runtimeDirectory, memoryDirectory, journalDirectory])
@@ -63,6 +68,21 @@ export async function assemble(config: Config, { capture, load, log, version }: 
   const storePaths = credentials.flatMap(({ parts }) => (parts.store.path === null ? [] : [parts.store.path]));
   void sweepBesideStores(storePaths, log.write);
   let watching = watchConfiguration(config, () => daemon);
+  const reconfigure = createReconfigure({
+    config,
+    credentials,
+    siteOf,
+    buildCredential,
+    buildChain,
+    buildSinks,
+    sharedBy: publishedVariables,
+    onApplied: (next) => {
+      secrets = next.secrets;
+      log.setLevel(next.config.log.level);
+      watching.end();
+      watching = watchConfiguration(next.config, () => daemon);
+    },
+  });
   const daemon: Daemon = createDaemon({
     version,
     configPath: config.path,
@@ -81,21 +101,8 @@ export async function assemble(config: Config, { capture, load, log, version }: 
     credentials,
     chains: config.chains.map((chain) => buildChain(chain, site)),
     settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
-    readConfiguration: createReconfigure({
-      load,
-      config,
-      credentials,
-      siteOf,
-      buildCredential,
-      buildChain,
-      buildSinks,
-      sharedBy: publishedVariables,
-      onApplied: (next) => {
-        log.setLevel(next.log.level);
-        watching.end();
-        watching = watchConfiguration(next, () => daemon);
-      },
-    }),
+    readConfiguration: (source) => reconfigure(source === 'file' ? load : secrets.reload),
+    haveSecretsChanged: (credential) => secrets.haveChanged(credential),
   });
   return daemon;
 }

@@ -4,7 +4,6 @@
  * Rule: nothing here knows an adapter or a file format. Whatever goes wrong with one credential becomes an event of that
  * credential; start, reload and stop go on with the others, and each has a bound.
  */
-import type { ReloadPlan } from '../config/reload.ts';
 import type { Event } from '../core/event.ts';
 import { nextDeadline, step } from '../core/lifecycle.ts';
 import { remember } from '../core/memory.ts';
@@ -19,32 +18,11 @@ import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createObserver } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
 import type { Publishing } from './perform-publish.ts';
-import type { AlarmPort, AlertSink, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
+import type { AlarmPort, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
+import type { Reloading, ReloadSource, Settings } from './reloading.ts';
 import { within } from './time-limit.ts';
 import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
-
-/** What can change while the daemon runs, beside the credentials. */
-export interface Settings {
-  readonly sinks: readonly AlertSink[];
-  readonly maxConcurrentRefreshes: number;
-}
-
-/** A new configuration, read and built completely before anything of it is applied. */
-export type Reloading =
-  | { readonly ok: false; readonly problems: readonly string[] }
-  | {
-      readonly ok: true;
-      readonly added: readonly ManagedCredential[];
-      /** With new parts, or with the old ones and a new policy. */
-      readonly changed: readonly ManagedCredential[];
-      readonly removed: readonly string[];
-      /** All of them, and the names of those that differ; absent: there are none. */
-      readonly chains?: ReloadPlan['chains'] & { readonly all: readonly ManagedChain[] };
-      readonly settings: Settings;
-      /** Called once it is in force. */
-      readonly applied: () => void;
-    };
 
 type Outside = Pick<
   PerformerOptions,
@@ -59,7 +37,9 @@ export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>
   readonly credentials: readonly ManagedCredential[];
   readonly chains?: readonly ManagedChain[];
   readonly settings: Settings;
-  readonly readConfiguration: () => Promise<Reloading>;
+  readonly readConfiguration: (source: ReloadSource) => Promise<Reloading>;
+  /** Does a file hold another secret than this credential runs with? Absent: none comes from a file. */
+  readonly haveSecretsChanged?: (credential: string) => Promise<boolean>;
 }
 
 export interface Daemon extends DaemonPort {
@@ -121,6 +101,9 @@ class CredentialDaemon implements Daemon {
       isReconciling: this.#reconciler.isReconciling,
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
+      checkSecrets: async (name) => {
+        if (await options.haveSecretsChanged?.(name)) await this.#reloadFrom('secrets');
+      },
     });
     this.chains = createChains({
       state: this.state,
@@ -177,9 +160,7 @@ class CredentialDaemon implements Daemon {
   }
 
   reload(): Promise<ReloadResult> {
-    const result = this.#reloading.then(() => this.#reload());
-    this.#reloading = result.catch(() => undefined);
-    return result;
+    return this.#reloadFrom('file');
   }
 
   stop(): Promise<void> {
@@ -192,13 +173,19 @@ class CredentialDaemon implements Daemon {
     this.#performer.cancelRuns(this.#engine.names());
   }
 
-  async #reload(): Promise<ReloadResult> {
+  #reloadFrom(source: ReloadSource): Promise<ReloadResult> {
+    const result = this.#reloading.then(() => this.#reload(source));
+    this.#reloading = result.catch(() => undefined);
+    return result;
+  }
+
+  async #reload(source: ReloadSource): Promise<ReloadResult> {
     const { log } = this.#options;
     if (this.#stopping !== null) return { ok: false, problems: ['freshd is stopping'] };
-    const next = await this.#options.readConfiguration();
+    const next = await this.#options.readConfiguration(source);
     const problems = next.ok ? this.#stillLeaving(next) : next.problems;
     if (!next.ok || problems.length > 0) {
-      log.write('warn', 'reload_refused', { problems: problems.length, first: problems[0] ?? null });
+      log.write('warn', 'reload_refused', { source, problems: problems.length, first: problems[0] ?? null });
       return { ok: false, problems };
     }
     const { chains = NO_CHAINS } = next;
@@ -214,7 +201,8 @@ class CredentialDaemon implements Daemon {
     const added = [...next.added.map(({ name }) => name), ...chains.added];
     const changed = [...next.changed.map(({ name }) => name), ...chains.changed];
     const removed = [...next.removed, ...chains.removed];
-    log.write('info', 'reloaded', { added: added.length, changed: changed.length, removed: removed.length });
+    const counts = { added: added.length, changed: changed.length, removed: removed.length };
+    log.write('info', 'reloaded', { source, ...counts });
     return { ok: true, added, changed, removed };
   }
 

@@ -64,16 +64,17 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
 }
 
 async function serve(
-  { config, advice }: Loaded,
+  loaded: Loaded,
   { load, capture, hangUps }: { load: () => Promise<LoadResult>; capture: Started; hangUps: HangUps },
 ): Promise<DaemonExit> {
+  const { config, advice } = loaded;
   await ensurePrivateDirectory(config.stateDirectory);
   const lock = await acquireDaemonLock(config.stateDirectory);
   try {
     const log = createLog({ ...config.log, pretty: capture.env.FRESHD_LOG === 'pretty' && config.log.file === null });
     const end = listenToSignals(log);
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
-    const daemon = await assemble(config, { capture, load, log, version: packageVersion() });
+    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion() });
     end.control(daemon);
     await live(daemon, { config, end, hangUps, log });
     log.write('info', 'stopped', { pid: process.pid });

@@ -17,6 +17,8 @@ export interface PerformerOptions extends Omit<AttemptsOptions, 'lockLimitMs' | 
   readonly sentinel: SentinelPort;
   /** May change at a reload. */
   readonly sinks: () => readonly AlertSink[];
+  /** Sees to it that another secret in a file is taken over. */
+  readonly checkSecrets: (credential: string) => Promise<void>;
   /** By the name of a credential or a chain. */
   readonly publishing: (name: string) => Publishing | undefined;
 }
@@ -122,6 +124,8 @@ class EffectPerformer implements Performer {
       case 'forget_set_aside':
         return this.#attempts.forgetSetAside(credential);
       case 'reread_store':
+        // Whatever else lies on this machine and decides whether a refresh can succeed is looked at along with the store.
+        this.#start(credential, effect, this.#options.checkSecrets(credential));
         return this.#start(credential, effect, this.#checkStore(credential));
       case 'publish_token':
       case 'withdraw_token':

@@ -9,12 +9,11 @@ import type { LoadResult } from '../config/load.ts';
 import { planReload } from '../config/reload.ts';
 import type { ManagedChain } from './chains.ts';
 import type { ManagedCredential } from './credential.ts';
-import type { Reloading } from './daemon.ts';
 import { type AlertSink, PortError } from './ports.ts';
+import type { Reloading } from './reloading.ts';
 
 /** `Site`: what building needs to know beside the credential; made once per configuration. */
 export interface ReconfigureOptions<Site> {
-  readonly load: () => Promise<LoadResult>;
   /** As they run now; `config` is where they came from. */
   readonly config: Config;
   readonly credentials: readonly ManagedCredential[];
@@ -27,29 +26,35 @@ export interface ReconfigureOptions<Site> {
   /** What the tools of all credentials have to share: when it differs, every credential is built anew. */
   readonly sharedBy: (config: Config) => unknown;
   /** Called once the new configuration is in force. */
-  readonly onApplied: (config: Config) => void;
+  readonly onApplied: (loaded: Loaded) => void;
 }
 
-export function createReconfigure<Site>(options: ReconfigureOptions<Site>): () => Promise<Reloading> {
+type Loaded = Extract<LoadResult, { ok: true }>;
+
+/** @returns builds what the configuration that `load` brings needs; `load`: from the file, or only with other secrets */
+export function createReconfigure<Site>(
+  options: ReconfigureOptions<Site>,
+): (load: () => Promise<LoadResult>) => Promise<Reloading> {
   let config = options.config;
   let running = new Map(options.credentials.map((credential) => [credential.name, credential]));
 
-  return async () => {
-    const loaded = await options.load();
+  return async (load) => {
+    const loaded = await load();
     if (!loaded.ok) return loaded;
     const next = loaded.config;
     const plan = planReload(config, next);
     const refused = [...plan.refused, ...fixedLog(config, next)];
     if (refused.length > 0) return { ok: false, problems: refused };
     try {
-      return { ok: true, ...build(plan, next) };
+      return { ok: true, ...build(plan, loaded) };
     } catch (error) {
       if (error instanceof PortError) return { ok: false, problems: [error.message] };
       throw error;
     }
   };
 
-  function build(plan: ReturnType<typeof planReload>, next: Config) {
+  function build(plan: ReturnType<typeof planReload>, loaded: Loaded) {
+    const next = loaded.config;
     const site = options.siteOf(next);
     const isAllNew = !isDeepStrictEqual(options.sharedBy(config), options.sharedBy(next));
     const policyOnly = new Set(plan.changed.filter((change) => change.policyOnly).map(({ name }) => name));
@@ -70,7 +75,7 @@ export function createReconfigure<Site>(options: ReconfigureOptions<Site>): () =
       config = next;
       for (const name of plan.removed) running.delete(name);
       running = new Map([...running, ...[...added, ...changed].map((one) => [one.name, one] as const)]);
-      options.onApplied(next);
+      options.onApplied(loaded);
     };
     const chains = { ...plan.chains, all: next.chains.map((chain) => options.buildChain(chain, site)) };
     return { added, changed, removed: plan.removed, chains, settings, applied };

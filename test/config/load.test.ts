@@ -12,6 +12,7 @@ describe('finding the configuration', () => {
     const capture = captureIn(folder, { XDG_CONFIG_HOME: join(folder, 'xdg') });
     expect(await loadConfig({ capture })).toEqual({
       ok: false,
+      kind: 'configuration',
       problems: [
         `configuration: expected a file at ${folder}/xdg/freshd/config.json, ${folder}/home/.config/freshd/config.json, /etc/freshd/config.json, got none; create it, or name one with --config`,
       ],
@@ -57,6 +58,7 @@ describe('who may write the configuration', () => {
     chmodSync(path, 0o666);
     expect(await loadConfig({ path, capture: captureIn(folder) })).toEqual({
       ok: false,
+      kind: 'configuration',
       problems: [
         `${path}: expected a file that only its owner may write, because it names programs to run, got mode 0666; chmod go-w ${path}`,
       ],
@@ -72,6 +74,7 @@ describe('who may write the configuration', () => {
     const result = await loadConfig({ path: join(linked, 'config.json'), capture: captureIn(linked) });
     expect(result).toEqual({
       ok: false,
+      kind: 'configuration',
       problems: [
         expect.stringMatching(new RegExp(`^${open}: expected a folder .* got mode 0777; chmod go-w ${open}$`)),
       ],

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ManagedCredential } from '../../src/daemon/credential.ts';
-import { createDaemon, type Daemon, type DaemonOptions, type Reloading } from '../../src/daemon/daemon.ts';
+import { createDaemon, type Daemon, type DaemonOptions } from '../../src/daemon/daemon.ts';
 import type { AlertMessage, RefreshOutcome } from '../../src/daemon/ports.ts';
+import type { Reloading } from '../../src/daemon/reloading.ts';
 import {
   deferred,
   type FakePublisher,
@@ -244,6 +245,19 @@ function reloadable(reloading: () => Reloading) {
   return build(['a', 'b'], { readConfiguration: async () => reloading() });
 }
 
+const REFUSED_CLIENT: RefreshOutcome = {
+  kind: 'failure',
+  failure: {
+    class: 'config',
+    code: 'invalid_client',
+    doubt: false,
+    unsent: false,
+    origin: 'server',
+    retryAfterMs: null,
+    detail: 'not accepted',
+  },
+};
+
 const SETTINGS = { sinks: [], maxConcurrentRefreshes: 4 };
 
 test('a reload adds, changes and removes', async () => {
@@ -312,18 +326,7 @@ test('a stop in the middle of a start begins nothing for a store that answers on
 test('D3: a start says again which credentials still wait for a person, and how they come back', async () => {
   const first = build(['a']);
   await first.daemon.start();
-  first.of('a').refresh.answer = () => ({
-    kind: 'failure',
-    failure: {
-      class: 'config',
-      code: 'invalid_client',
-      doubt: false,
-      unsent: false,
-      origin: 'server',
-      retryAfterMs: null,
-      detail: 'not accepted',
-    },
-  });
+  first.of('a').refresh.answer = () => REFUSED_CLIENT;
   first.pass(HOUR_MS - 600_000);
   await until(() => first.phase('a') === 'reauthorization_required');
   await first.daemon.stop();
@@ -334,6 +337,34 @@ test('D3: a start says again which credentials still wait for a person, and how 
     { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'config', code: 'invalid_client' } },
   ]);
   expect(second.of('a').refresh.requests).toEqual([]);
+});
+
+test('F9: another secret in a file is taken over at the next check of the store, and opens what waited for it', async () => {
+  let hasChanged = false;
+  const sources: string[] = [];
+  const withSecret: Fake = fake('a', () => WALL_START_MS);
+  const { daemon, of, pass, phase } = build(['a', 'b'], {
+    haveSecretsChanged: async (name) => name === 'a' && hasChanged,
+    readConfiguration: async (source) => {
+      sources.push(source);
+      hasChanged = false;
+      const changed = [withSecret.credential];
+      return { ok: true, added: [], changed, removed: [], settings: SETTINGS, applied: () => undefined };
+    },
+  });
+  await daemon.start();
+  of('a').refresh.answer = () => REFUSED_CLIENT;
+  pass(HOUR_MS - 600_000);
+  await until(() => phase('a') === 'reauthorization_required');
+  const { storeCheckMs } = of('a').credential.policy;
+  pass(storeCheckMs);
+  await until(() => daemon.state('a')?.storeCheckInFlight === false);
+  expect([sources, phase('a')]).toEqual([[], 'reauthorization_required']);
+  hasChanged = true;
+  pass(storeCheckMs);
+  await until(() => phase('a') === 'fresh');
+  expect(sources).toEqual(['secrets']);
+  expect(withSecret.refresh.requests).toHaveLength(1);
 });
 
 test('a refused reload changes nothing and says why', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Config, CredentialConfig } from '../../src/config/config.ts';
-import type { LoadResult } from '../../src/config/load.ts';
+import type { LoadResult, Secrets } from '../../src/config/load.ts';
 import { LIMITS } from '../../src/core/policy.ts';
 import type { ManagedCredential } from '../../src/daemon/credential.ts';
 import { PortError } from '../../src/daemon/ports.ts';
@@ -36,13 +36,16 @@ const config = (credentials: readonly CredentialConfig[], changes: Partial<Confi
   ...changes,
 });
 
+const secrets: Secrets = {
+  haveChanged: async () => false,
+  reload: async () => ({ ok: false, kind: 'configuration', problems: ['not used'] }),
+};
+
 function build(start: Config) {
   const built: string[] = [];
   const applied: Config[] = [];
-  let next: LoadResult = { ok: true, config: start, advice: [] };
   const running: ManagedCredential[] = start.credentials.map(({ name }) => managed(name, {}));
   const reconfigure = createReconfigure({
-    load: async () => next,
     config: start,
     credentials: running,
     siteOf: () => null,
@@ -57,11 +60,11 @@ function build(start: Config) {
     }),
     buildSinks: () => [],
     sharedBy: ({ credentials }) => credentials.flatMap(({ publish }) => publish),
-    onApplied: (taken) => applied.push(taken),
+    onApplied: (taken) => applied.push(taken.config),
   });
   const reload = (taken: LoadResult | Config) => {
-    next = 'ok' in taken ? taken : { ok: true, config: taken, advice: [] };
-    return reconfigure();
+    const next: LoadResult = 'ok' in taken ? taken : { ok: true, config: taken, advice: [], secrets };
+    return reconfigure(async () => next);
   };
   return { reload, built, applied, running };
 }
@@ -114,7 +117,11 @@ test('what was read counts as the present configuration only once it is in force
 });
 
 test.each([
-  ['problems of the file', { ok: false, problems: ['x: expected y'] } as LoadResult, /expected y/],
+  [
+    'problems of the file',
+    { ok: false, kind: 'configuration', problems: ['x: expected y'] } as LoadResult,
+    /expected y/,
+  ],
   ['a moved state directory', config([], { stateDirectory: '/other' }), /stateDirectory.*restart/],
   ['a moved log', config([], { log: { level: 'info', file: '/other.log' } }), /log\.file.*restart/],
   ['parts that cannot be built', config([credential('unbuildable')]), /no such pointer/],
