@@ -27,8 +27,8 @@ import { buildChain } from './publish-parts.ts';
 import { rehearse, rehearseChain } from './rehearse.ts';
 import { pause } from './time-limit.ts';
 
-/** As in sysexits.h: clean stop, bug, not now (another one runs), configuration. */
-export type DaemonExit = 0 | 70 | 75 | 78;
+/** As in sysexits.h: clean stop, bug, the system lacks files or memory, not now (another one runs), configuration. */
+export type DaemonExit = 0 | 70 | 71 | 75 | 78;
 
 export interface RunOptions {
   /** `--config` */
@@ -51,7 +51,7 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
   const loaded = await load();
   if (!loaded.ok) {
     for (const problem of loaded.problems) complain(problem);
-    return 78;
+    return loaded.kind === 'system' ? 71 : 78;
   }
   try {
     if (options.dryRun) return await rehearseAll(loaded.config, capture);
@@ -59,7 +59,7 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
   } catch (error) {
     if (!(error instanceof PortError)) throw error;
     complain(error.message);
-    return NOT_NOW_CODES.has(error.code) ? 75 : 78;
+    return EXITS[error.code] ?? 78;
   }
 }
 
@@ -220,8 +220,12 @@ function packageVersion(): string {
   return String(version);
 }
 
-/** Somebody else is there; the same start may succeed later. */
-const NOT_NOW_CODES: ReadonlySet<string> = new Set(['already_running', 'socket_in_use']);
+/** What another start may get past; everything else is for a person to correct. */
+const EXITS: Readonly<Record<string, DaemonExit>> = {
+  already_running: 75,
+  socket_in_use: 75,
+  too_many_files: 71,
+};
 
 // Everything of ours has ended by then; what is left belongs to the system.
 const LINGER_MS_MAX = 1_000;

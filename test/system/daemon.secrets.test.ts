@@ -1,4 +1,5 @@
 /** Secrets in files of their own, and what a daemon makes of another one. */
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { startAuthorizationServer } from '../../scripts/demo-authorization-server.js';
 import { configure, is, refreshed, seed, stored } from './arrange.ts';
@@ -26,4 +27,22 @@ test('F9: a client secret that is put right in its file is taken without a resta
   expect(stored(workshop).access_token).not.toBe(expired);
   expect(daemon.records.filter(is('reloaded'))).toMatchObject([{ source: 'secrets', changed: 1 }]);
   expect(JSON.stringify(daemon.records)).not.toMatch(/right one|wrong one/);
+});
+
+test('a start that finds no file left to open ends in 71, so that the service is started again', async () => {
+  const workshop = createWorkshop();
+  configure(workshop, {});
+  // The first thing that the daemon asks of its process, before it reads anything.
+  workshop.write(
+    'early.mjs',
+    `import { openSync } from 'node:fs';
+    process.umask = () => {
+      try { for (;;) openSync('/dev/null', 'r'); } catch (error) { if (error.code !== 'EMFILE') throw error; }
+    };`,
+  );
+  const options = `NODE_OPTIONS=--import=${workshop.path('early.mjs')}`;
+  const daemon = workshop.startThrough(['sh', '-c', 'ulimit -n 100; exec "$0" "$@"', 'env', options]);
+  const [code] = await once(daemon.process, 'exit');
+  expect(daemon.stderr()).toMatch(/^freshd: .*config\.json: expected to be able to read it, got EMFILE; /);
+  expect(code).toBe(71);
 });

@@ -1,7 +1,7 @@
 /**
  * `freshd check`: is the configuration sound, and is it wise?
  *
- * Rule: runs nothing and asks no daemon; problems end in 78, advice does not.
+ * Rule: runs nothing and asks no daemon; problems end in 78 (71 where the system could not open a file), advice does not.
  */
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -23,7 +23,7 @@ export const command: CommandSpec = {
     });
     if (!result.ok) {
       for (const problem of result.problems) io.complain(problem);
-      return EXIT.configuration;
+      return result.kind === 'system' ? EXIT.system : EXIT.configuration;
     }
     const { config, advice } = result;
     io.write(`${config.path}: ${paint('valid', 'good', io.isColourful)}, ${count(config)}\n`);

@@ -28,7 +28,7 @@ export const command: CommandSpec = {
     });
     if (!loaded.ok) {
       for (const problem of loaded.problems) io.complain(problem);
-      return EXIT.configuration;
+      return loaded.kind === 'system' ? EXIT.system : EXIT.configuration;
     }
     const { config } = loaded;
     const credential = ownGrant(name, config.credentials);
