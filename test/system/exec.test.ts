@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pass } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Arranged, arrange, temporaryDirectory } from '../api/arrange.ts';
@@ -126,8 +127,9 @@ describe('a program under freshd exec', () => {
     // Reading would stop the program if it were not in the terminal's foreground group.
     const program = `let caught = 0;
       process.on('SIGINT', () => console.log('caught', ++caught));
+      process.on('SIGUSR2', () => console.log('relayed'));
       process.stdin.once('data', (line) => { console.log('read', String(line).trim(), caught); process.exit(); });
-      console.log('ready');`;
+      console.log('under', process.ppid, 'ready');`;
     const argv = [
       process.execPath,
       FRESHD,
@@ -148,8 +150,15 @@ describe('a program under freshd exec', () => {
     });
     const failed = await Promise.race([once(terminal, 'error'), eventually(() => screen.includes('ready'))]);
     if (failed !== undefined) return ctx.skip(`python3 cannot be run: ${String(failed[0])}`);
+    // Freshd stands still until the program has had the key, so that a second signal could not melt into the first.
+    const freshd = Number(/under (\d+)/.exec(screen)?.[1]);
+    process.kill(freshd, 'SIGSTOP');
     terminal.stdin.write('\x03');
     await eventually(() => screen.includes('caught 1'));
+    // What is relayed comes in the order of the signals' numbers: once this one is here, the key's would be too.
+    process.kill(freshd, 'SIGUSR2');
+    process.kill(freshd, 'SIGCONT');
+    await eventually(() => screen.includes('relayed'));
     terminal.stdin.write('hello\n');
     await eventually(() => screen.includes('read hello'));
     expect(screen).toContain('read hello 1');
@@ -204,9 +213,11 @@ describe('--restart-on-refresh', () => {
 
   test('restarts once for tokens that come together', async () => {
     const arranged = await arrangeTwo();
-    const running = run(arranged, ['a', 'b', '--restart-on-refresh', '--debounce', '1', ...PROGRAM]);
+    const running = run(arranged, ['a', 'b', '--restart-on-refresh', '--debounce', '2', ...PROGRAM]);
     expect(await running.line(0)).toBe('runs a1 b1');
     refresh(arranged, 'a', 'a2');
+    // As far apart as two refreshes are, and long enough for a restart that did not wait.
+    await pass(500);
     refresh(arranged, 'b', 'b2');
     expect(await running.line(2)).toBe('runs a2 b2');
     running.process.kill('SIGTERM');

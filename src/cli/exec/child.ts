@@ -44,10 +44,16 @@ export async function startChild({ argv, env, hasOwnGroup }: ChildOptions): Prom
     ended,
     signal: (name) => void deliver(child, name, hasOwnGroup),
     async stop(graceMs) {
-      const isAlive = (): boolean => deliver(child, 0, hasOwnGroup);
+      const isGoneWithin = async (limitMs: number): Promise<boolean> => {
+        const isAlive = (): boolean => deliver(child, 0, hasOwnGroup);
+        for (let waitedMs = 0; waitedMs < limitMs && isAlive(); waitedMs += LOOK_MS) await pause(LOOK_MS);
+        return !isAlive();
+      };
       deliver(child, 'SIGTERM', hasOwnGroup);
-      for (let waitedMs = 0; waitedMs < graceMs && isAlive(); waitedMs += LOOK_MS) await pause(LOOK_MS);
-      if (isAlive()) deliver(child, 'SIGKILL', hasOwnGroup);
+      if (!(await isGoneWithin(graceMs))) {
+        deliver(child, 'SIGKILL', hasOwnGroup);
+        await isGoneWithin(DEATH_MS_MAX);
+      }
       await ended;
     },
   };
@@ -79,6 +85,9 @@ function notStarted(program: string, { code }: NodeJS.ErrnoException): CommandEr
 
 /** As shells report the end by a signal. */
 const SIGNAL_BASE = 128;
+
+// The kernel needs moments to take back what a killed process held, a port for example; its successor should find it free.
+const DEATH_MS_MAX = 1_000;
 
 // Nobody says when the last process of a group is gone; a twentieth of a second is no delay that a restart shows.
 const LOOK_MS = 50;
