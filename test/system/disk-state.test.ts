@@ -1,7 +1,7 @@
 /** A real daemon whose state and store lie on real disks that are full or turn read-only. */
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { configure, demo, eventually, is, minutes, refreshed, seed } from './arrange.ts';
+import { configure, demo, eventually, is, refreshed, seed } from './arrange.ts';
 import { journalEntry, type Ledger, startLedger } from './ledger.ts';
 import { createMounts, fill, type Mounts, noMounts } from './mounts.ts';
 import { createWorkshop, type Workshop } from './workshop.ts';
