@@ -69,7 +69,7 @@ export function createSite({ credentials, withHangingRefresh = false }: SiteOpti
   };
 }
 
-function makeDirectory(parent: string): string {
+export function makeDirectory(parent: string): string {
   const directory = mkdtempSync(join(parent, 'freshd-bench-'));
   directories.add(directory);
   return directory;

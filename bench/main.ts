@@ -4,10 +4,13 @@
  * Rule: never fails for a figure that misses its aim, since the machine may be busy; the table says so.
  */
 import { parseArgs } from 'node:util';
+import { measureClassifier } from './classifier.ts';
 import { measureClient } from './client.ts';
 import { measureCommandLine } from './command-line.ts';
 import { cleanUp } from './daemon.ts';
+import { measureDurability } from './durability.ts';
 import { measureIdle, measureMany } from './many.ts';
+import { measureModel } from './model.ts';
 import { measurePush } from './push.ts';
 import { measureReads } from './reads.ts';
 import { type Finding, isMet, tableOf } from './table.ts';
@@ -21,13 +24,19 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   'command-line': measureCommandLine,
   client: measureClient,
   push: measurePush,
+  durability: measureDurability,
+  classifier: measureClassifier,
   many: measureMany,
+  model: measureModel,
   idle: measureIdle,
 };
 
+/** Minutes each: only when asked for. */
+const LONG: ReadonlySet<string> = new Set(['idle', 'model']);
+
 const { values } = parseArgs({ options: { only: { type: 'string' }, idle: { type: 'boolean', default: false } } });
 const wanted = Object.entries(MEASUREMENTS).filter(([name]) =>
-  values.only === undefined ? name !== 'idle' || values.idle : name === values.only,
+  values.only === undefined ? !LONG.has(name) || (name === 'idle' && values.idle) : name === values.only,
 );
 if (wanted.length === 0)
   throw new Error(`--only: expected ${Object.keys(MEASUREMENTS).join(', ')}, got ${values.only}`);
