@@ -58,6 +58,8 @@ export type ChainRead =
 /** What one member of a chain lacks. */
 export interface MemberLack extends Lack {
   readonly credential: string;
+  /** Nothing is tried before a person acts. */
+  readonly isLatched: boolean;
   readonly retryAfterMs: number | null;
 }
 
@@ -73,7 +75,8 @@ export function readChain(chain: ChainState, stateOf: StateOf, now: Now): ChainR
   const waits = members.flatMap(({ retryAfterMs }) => (retryAfterMs === null ? [] : [retryAfterMs]));
   return {
     kind: 'unusable',
-    code: members.every(({ needsPerson }) => needsPerson) ? 'reauthorization_required' : 'temporarily_unavailable',
+    // What is only absent may be on its way; what is latched waits for a person.
+    code: members.every(({ isLatched }) => isLatched) ? 'reauthorization_required' : 'temporarily_unavailable',
     members,
     retryAfterMs: waits.length === 0 ? null : Math.min(...waits),
   };
@@ -85,7 +88,7 @@ function lackOf(credential: string, state: CredentialState | undefined, now: Now
   const retryAfterMs = read?.kind === 'unusable' ? read.retryAfterMs : 0;
   // A token that came back since the last step is about to be taken.
   const known = lack ?? { reason: 'settling', code: 'settling', needsPerson: false };
-  return { credential, ...known, retryAfterMs };
+  return { credential, ...known, isLatched: state?.phase.kind === 'reauthorization_required', retryAfterMs };
 }
 
 /** Whom a report about a generation of the chain concerns; null: a generation too old to be remembered, or never seen. */

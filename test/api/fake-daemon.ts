@@ -55,6 +55,8 @@ export interface FakeDaemon extends DaemonPort {
   addChain(chain: string, ...members: string[]): Promise<void>;
   removeChains(): Promise<void>;
   advance(byMs: number): void;
+  /** Time passes, and nothing notices. */
+  sleep(byMs: number): void;
   count(credential: string, effect: EffectType): number;
   /** What was dispatched since the start. */
   readonly events: readonly { readonly credential: string; readonly event: Event }[];
@@ -171,8 +173,11 @@ export function createFakeDaemon(): FakeDaemon {
       managed.splice(0);
       await chains.configure(managed);
     },
-    advance(byMs) {
+    sleep(byMs) {
       elapsedMs += byMs;
+    },
+    advance(byMs) {
+      this.sleep(byMs);
       for (const credential of states.keys()) dispatch(credential, { type: 'tick' });
     },
     count: (credential, type) => (effects.get(credential) ?? []).filter((effect) => effect.type === type).length,
