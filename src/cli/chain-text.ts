@@ -42,19 +42,19 @@ export function chainDetail(chain: ChainBody, io: CommandIo): string {
       { text: `${target}: ${status}`, tone: status === 'failed' ? 'warning' : 'plain' },
     ]),
   ];
-  const notes = chainTroubles(chain).map((trouble) => `\n${trouble}`);
+  const asked = chain.members.flatMap(({ credential, remedy }) =>
+    remedy === null ? [] : [`${credential} needs a person: ${remedy}`],
+  );
+  const notes = [...chainTroubles(chain), ...asked].map((trouble) => `\n${trouble}`);
   return `${table(rows, io.isColourful)}${notes.join('')}${notes.length > 0 ? '\n' : ''}`;
 }
 
-/** What is wrong, each with what helps. */
-export function chainTroubles({ credential, instead_of: instead, members, publications, fault }: ChainBody): string[] {
+/** What is wrong with the chain itself, each with what helps. */
+export function chainTroubles({ credential, instead_of: instead, publications, fault }: ChainBody): string[] {
   const lines: string[] = [];
   if (fault !== null) lines.push(`a bug keeps the daemon from tending it (${fault}); the log has the record`);
   if (credential === null) lines.push('no member is usable');
   else if (instead !== null) lines.push(`${credential} stands in for ${instead.credential}: ${lackText(instead)}`);
-  for (const { credential: member, remedy } of members) {
-    if (remedy !== null) lines.push(`${member} needs a person: ${remedy}`);
-  }
   for (const { target, status, code, remedy } of publications) {
     if (code === null) continue;
     const what = status === 'failed' ? `${target} was not written (${code})` : `${target}: ${code}`;

@@ -233,3 +233,82 @@ describe('an error that nobody handles', () => {
     expect(ran.stderr).toMatch(/^freshd: a bug: TypeError: unforeseen\n +at /);
   });
 });
+
+describe('chains on the command line', () => {
+  async function arrangeFallback() {
+    const arranged = await arrangeCli();
+    const { daemon } = arranged;
+    daemon.add('claude');
+    daemon.add('key', { method: 'static' });
+    await daemon.addChain('any', 'claude', 'key');
+    daemon.load('claude', 'at-1', 2 * HOUR_MS);
+    daemon.load('key', 'k-1', 10_000 * HOUR_MS);
+    return arranged;
+  }
+
+  const expire = ({ daemon }: Awaited<ReturnType<typeof arrangeFallback>>): void => {
+    daemon.advance(90 * MINUTE_MS);
+    daemon.fail('claude', { code: 'invalid_grant', class: 'terminal' });
+    daemon.advance(30 * MINUTE_MS);
+    daemon.advance(MINUTE_MS);
+  };
+
+  test('C2: status shows who is in use, since when, and for whom it stands in', async () => {
+    const arranged = await arrangeFallback();
+    expire(arranged);
+    const { stdout } = await arranged.run('status');
+    expect(stdout).toMatch(/^CHAIN {2}IN USE {2}SINCE +MEMBERS$/m);
+    expect(stdout).toMatch(/^any {4}key {5}1 min ago \(.*\) +claude, key$/m);
+    expect(stdout).toMatch(/^any: key stands in for claude: terminal \(invalid_grant\)$/m);
+    expect(stdout).not.toContain('any: claude');
+    const detail = await arranged.run('status', 'any');
+    expect(detail.stdout).toMatch(/^in use {6}key$/m);
+    expect(detail.stdout).toMatch(/^member {6}claude: terminal \(invalid_grant\)$/m);
+    expect(detail.stdout).toMatch(/^claude needs a person: freshd login claude$/m);
+    expect(JSON.parse((await arranged.run('status', 'any', '--json')).stdout)).toMatchObject({ credential: 'key' });
+  });
+
+  test('D4: --check is degraded while a fallback serves, and unusable only when none does', async () => {
+    const arranged = await arrangeFallback();
+    const exits = async () => [
+      (await arranged.run('status', '--check')).exitCode,
+      (await arranged.run('status', 'any', '--check')).exitCode,
+    ];
+    expect(await exits()).toEqual([0, 0]);
+    expire(arranged);
+    expect(await exits()).toEqual([2, 2]);
+    arranged.daemon.advance(10_001 * HOUR_MS);
+    expect(await exits()).toEqual([1, 1]);
+    expect((await arranged.run('status')).stdout).toMatch(/^any: no member is usable$/m);
+  });
+
+  test('explain tells the story of a chain, with what helps', async () => {
+    const arranged = await arrangeFallback();
+    expire(arranged);
+    expect((await arranged.run('explain', 'any')).stdout.split('\n')).toEqual([
+      'any: key is in use for 1 min',
+      'instead of claude: terminal (invalid_grant)',
+      'claude: terminal (invalid_grant); skipped',
+      'key: in use',
+      'what helps: claude: freshd login claude',
+      '',
+    ]);
+  });
+
+  test('token and report take the name of a chain', async () => {
+    const { run } = await arrangeFallback();
+    expect((await run('token', 'any')).stdout).toBe('at-1\n');
+    expect((await run('report', 'any')).exitCode).toBe(0);
+    expect((await run('token', 'any')).stdout).toBe('k-1\n');
+  });
+
+  test('check counts chains', async () => {
+    const home = temporaryDirectory();
+    const path = join(home, 'config.json');
+    const credentials = { key: { store: { format: 'text', path: 'key' }, refresh: { follow: true } } };
+    writeFileSync(path, JSON.stringify({ credentials, chains: { any: ['key'] } }), { mode: 0o600 });
+    chmodSync(home, 0o700);
+    const { stdout, stderr } = await runIn({ home, uid: process.geteuid?.() ?? 0 }, 'check', '--config', path);
+    expect([stdout.split('\n')[0], stderr]).toEqual([`${path}: valid, 1 credential, 1 chain`, '']);
+  });
+});
