@@ -23,6 +23,7 @@ export function isForgettable(state: CredentialState, { answer }: SetAside): boo
   return (
     fingerprint === state.grant ||
     state.superseded.includes(fingerprint) ||
+    fingerprint === state.doubt?.fingerprint ||
     !state.policy.rotates ||
     !isOfAccount(answer, state.account)
   );
@@ -89,6 +90,8 @@ export function spent(state: CredentialState, fingerprint: Fingerprint): Credent
   return { ...state, superseded: [...others, fingerprint].slice(-state.policy.limits.supersededMax) };
 }
 
-/** A later answer is stored now. */
-export const outlived = (state: CredentialState): CredentialState =>
-  state.setAside === null ? state : spent(state, state.setAside.answer.grant.fingerprint);
+/** What the store holds now is later than what was set aside, or is that itself. */
+export function outlived(state: CredentialState): CredentialState {
+  const fingerprint = state.setAside?.answer.grant.fingerprint ?? null;
+  return fingerprint === null || fingerprint === state.grant ? state : spent(state, fingerprint);
+}

@@ -109,6 +109,7 @@ describe('F72: an answer that the store refused because it had changed', () => {
     expect(of(life, 'persist_token').at(-1)).toMatchObject({ answer: kept });
     expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, grant: 'r1001', setAside: null });
     expect(life.state.held?.token.fingerprint).toBe('a1001');
+    expect(life.state.superseded).not.toContain('r1001');
     expect(life.attempts).toHaveLength(1);
     expect(life.alerts).toEqual([]);
   });

@@ -4,7 +4,7 @@
 import type { Event } from '../../../src/core/event.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { CredentialState } from '../../../src/core/state.ts';
-import type { Grant } from '../../../src/core/token.ts';
+import type { Answer, Fingerprint, Grant } from '../../../src/core/token.ts';
 import { advanced, grantWith, newGrant, POLICY, UNIT, type World } from './world.ts';
 
 /** One thing that happens: the event, and the world in which it is seen. */
@@ -12,6 +12,8 @@ export interface Happening {
   readonly name: string;
   readonly event: Event;
   readonly world: World;
+  /** The state that meets the event, where another process has taken over. */
+  readonly from?: CredentialState;
   /** Answers an effect that is no longer waited for: must equal a tick. */
   readonly stale?: boolean;
 }
@@ -79,10 +81,14 @@ function attemptEnds(state: CredentialState, world: World): Happening[] {
         rotatedElsewhere(state, world),
       ];
     case 'running':
-      return [...answers(state, world), ...failures(attempt, world)];
+      return [...answers(state, world), ...failures(state, world)];
     case 'recording_answer':
       return [
-        { name: 'answer recorded', event: { type: 'answer_recorded', attempt }, world },
+        {
+          name: 'answer recorded',
+          event: { type: 'answer_recorded', attempt },
+          world: phase.impasse === undefined && state.grant !== null ? withSuccessor(world, state.grant) : world,
+        },
         { name: 'journal refuses', event: { type: 'answer_record_failed', attempt, code: 'journal_failed' }, world },
       ];
     case 'persisting':
@@ -131,16 +137,30 @@ function answers(state: CredentialState, world: World): Happening[] {
   return happenings;
 }
 
-function failures(attempt: number, world: World): Happening[] {
+const withSuccessor = (world: World, grant: Fingerprint): World => ({
+  ...world,
+  succeeded: new Set([...world.succeeded, grant]),
+});
+
+function failures({ attempt, phase, grant, setAside }: CredentialState, before: World): Happening[] {
+  const aside = phase.kind === 'refreshing' && phase.impasse !== undefined ? setAside?.answer.grant.fingerprint : null;
+  // Surely not spent: it may be sent again.
+  const unspent = new Set([...before.sentAside].filter((each) => each !== aside));
+  const lost = aside === null && grant !== null ? new Set([...before.unanswered, grant]) : before.unanswered;
+  const worldAfter = ({ doubt, unsent, class: kind }: Pick<Failure, 'doubt' | 'unsent' | 'class'>): World => ({
+    ...before,
+    unanswered: doubt ? lost : before.unanswered,
+    sentAside: unsent || kind === 'rate_limited' || kind === 'config' ? unspent : before.sentAside,
+  });
   const failed = (name: string, about: Failure): Happening => ({
     name,
     event: { type: 'refresh_failed', attempt, failure: about },
     world:
       about.retryAfterMs === null
-        ? world
+        ? worldAfter(about)
         : {
-            ...world,
-            retryAfterUntil: world.now.monotonicMs + Math.min(about.retryAfterMs, POLICY.limits.retryAfterMaxMs),
+            ...worldAfter(about),
+            retryAfterUntil: before.now.monotonicMs + Math.min(about.retryAfterMs, POLICY.limits.retryAfterMaxMs),
           },
   });
   return [
@@ -155,7 +175,11 @@ function failures(attempt: number, world: World): Happening[] {
     ),
     failed('invalid_client', failure({ class: 'config', code: 'invalid_client' })),
     failed('script missing', failure({ class: 'config', code: 'script_missing', origin: 'local', unsent: true })),
-    { name: 'no result', event: { type: 'refresh_outcome_unknown', attempt }, world },
+    {
+      name: 'no result',
+      event: { type: 'refresh_outcome_unknown', attempt },
+      world: worldAfter({ doubt: true, unsent: false, class: 'transient' }),
+    },
   ];
 }
 
@@ -173,14 +197,29 @@ function persistEnds(state: CredentialState, grant: Grant | null, attempt: numbe
     {
       name: 'stored',
       event: { type: 'persist_succeeded', attempt, fingerprint: grant.fingerprint },
-      world: state.grant === null ? tried : { ...tried, succeeded: new Set([...world.succeeded, state.grant]) },
+      world: { ...(state.grant === null ? tried : withSuccessor(tried, state.grant)), slot: null },
     },
     { name: 'disk full', event: { type: 'persist_failed', attempt, code: 'disk_full', winner: null }, world: tried },
     {
       name: 'another writer won',
       event: { type: 'persist_failed', attempt, code: 'changed_meanwhile', winner: winner.grant },
-      world: { ...winner.world, untried: null },
+      world: { ...winner.world, untried: null, slot: asideFrom(state) },
     },
+  ];
+}
+
+const asideFrom = ({ phase }: CredentialState): Answer | null => (phase.kind === 'refreshing' ? phase.answer : null);
+
+/** The store is blanked or removed behind the daemon's back. */
+export function storeEmpties({ phase, held }: CredentialState, world: World): Happening[] {
+  if (phase.kind === 'refreshing' || held === null) return [];
+  return [
+    {
+      name: 'its tool blanks the store',
+      event: { type: 'state_broken', reason: 'store_blanked', detail: '', attempt: null },
+      world,
+    },
+    { name: 'somebody removes the store', event: { type: 'token_missing', detail: '', attempt: null }, world },
   ];
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Effect } from '../../../src/core/effect.ts';
 import { assert, assertInvariants } from '../../../src/core/invariants.ts';
+import { latchIn } from '../../../src/core/set-aside.ts';
 import type { CredentialState, Step } from '../../../src/core/state.ts';
 import type { Now } from '../../../src/core/token.ts';
 import type { Happening } from './alphabet.ts';
@@ -18,14 +19,18 @@ export interface Subject {
 export function judged(
   subject: Subject,
   before: CredentialState,
-  { event, world }: Happening,
+  { event, world, from }: Happening,
   { state, effects }: Step,
 ): World {
+  const isRestart = from !== undefined;
   assertInvariants(state, { deadlineMs: subject.nextDeadline(state, world.now) }, world.now);
   judgeProgress(before, event, state, world);
   assert(state.generation >= before.generation, 'I10: generations only grow');
   const known = refreshedAccount(before, state, loggedIn(before, state) ? { ...world, told: unasked(world) } : world);
-  const after = effects.reduce((seen, effect) => judgedEffect(seen, effect, { before, state, event }), known);
+  const after = effects.reduce(
+    (seen, effect) => judgedEffect(seen, effect, { before, state, event, isRestart }),
+    known,
+  );
   judgeFiles(state, after);
   const isClosed = state.phase.kind !== 'refreshing';
   return {
@@ -58,6 +63,7 @@ interface Surroundings {
   readonly before: CredentialState;
   readonly state: CredentialState;
   readonly event: Happening['event'];
+  readonly isRestart: boolean;
 }
 
 function judgedEffect(world: World, effect: Effect, around: Surroundings): World {
@@ -67,11 +73,7 @@ function judgedEffect(world: World, effect: Effect, around: Surroundings): World
     case 'close_attempt':
       return { ...world, openAttempt: null };
     case 'run_refresh':
-      assert(
-        around.state.grant === null || !world.succeeded.has(around.state.grant),
-        'I1: a superseded token is never sent',
-      );
-      return world;
+      return judgedRun(world, around.state);
     case 'publish_token': {
       const { fingerprint } = effect.publication.token;
       assert(fingerprint !== world.untried, 'I3: the store write is tried before the token is published');
@@ -88,10 +90,19 @@ function judgedEffect(world: World, effect: Effect, around: Surroundings): World
   }
 }
 
+function judgedRun(world: World, { phase, grant, setAside }: CredentialState): World {
+  const isAside = phase.kind === 'refreshing' && phase.reason === 'set_aside';
+  const sent = isAside ? (setAside?.answer.grant.fingerprint ?? null) : grant;
+  assert(sent === null || !world.succeeded.has(sent), 'I1: a superseded token is never sent');
+  if (!isAside || sent === null) return world;
+  assert(!world.sentAside.has(sent), 'F72: what was set aside is sent once');
+  return { ...world, sentAside: new Set([...world.sentAside, sent]) };
+}
+
 function judgedBegin(
   world: World,
   effect: Extract<Effect, { type: 'begin_attempt' }>,
-  { before, state, event }: Surroundings,
+  { before, state, event, isRestart }: Surroundings,
 ): World {
   const { monotonicMs } = world.now;
   assert(
@@ -108,6 +119,8 @@ function judgedBegin(
     );
   }
   const isDoubtful = effect.setAside === null && state.doubt !== null && state.doubt.fingerprint === state.grant;
+  const wasLost = effect.setAside === null && state.grant !== null && world.unanswered.has(state.grant);
+  assert(isDoubtful || !wasLost, 'F3: what was sent without an answer stays in doubt');
   const isGuarded = state.phase.kind === 'refreshing' && state.phase.guard !== 'none';
   assert(
     isGuarded === isDoubtful && effect.guarded === isGuarded,
@@ -115,7 +128,8 @@ function judgedBegin(
   );
   const isHeldBack = world.retryAfterUntil !== null && world.retryAfterUntil > monotonicMs;
   assert(!isHeldBack || world.forced || before.wanted?.overridesRetryAfter === true, 'F5: Retry-After is kept');
-  const isOpened = before.phase.kind !== 'reauthorization_required' || mayOpen(before, event, effect.reason);
+  const isOpened =
+    before.phase.kind !== 'reauthorization_required' || mayOpen(before, isRestart ? null : event, effect.reason);
   assert(isOpened, 'E1: a latch opens by a changed store, an operator, a configuration or a probe only');
   return { ...world, openAttempt: effect.attempt, lastBegan: monotonicMs };
 }
@@ -124,10 +138,12 @@ function judgedBegin(
 const isEndedBy = (event: Happening['event'], attempt: number): boolean =>
   'attempt' in event && event.attempt === attempt;
 
-function mayOpen(before: CredentialState, event: Happening['event'], reason: string): boolean {
+/** @param event null: a restart, which tells nothing new */
+function mayOpen(before: CredentialState, event: Happening['event'] | null, reason: string): boolean {
   const { phase } = before;
   if (phase.kind !== 'reauthorization_required') return true;
-  if (reason === 'operator' || reason === 'probe') return true;
+  if (reason === 'operator' || reason === 'probe' || reason === 'set_aside') return true;
+  if (event === null) return false;
   if (event.type === 'store_changed' || event.type === 'token_loaded') return true;
   return phase.reason === 'config' && (event.type === 'store_unchanged' || event.type === 'policy_changed');
 }
@@ -161,15 +177,24 @@ function isGood(state: CredentialState, world: World): boolean {
   return !isConfirmed;
 }
 
+/** Refused a second time after long enough, with no refresh to replace it, and no quiet since. */
+function isRejectedForGood({ rejection, policy }: CredentialState, { now }: World): boolean {
+  if (rejection?.refresh !== 'ended') return false;
+  const isConfirmed = rejection.lastAt - rejection.firstAt >= POLICY.limits.confirmAfterMs;
+  return isConfirmed && now.monotonicMs < rejection.lastAt + policy.rejectionHoldMs;
+}
+
 /** I8: what targets are told is true at the end of every step. */
 function judgeFiles(state: CredentialState, world: World): void {
   if (state.phase.kind === 'stopped' || state.held === null) return;
   const left = knownLifeLeft(world, state.held.token.fingerprint);
   const isOver = left !== null && left <= 0;
+  const isRejected = isRejectedForGood(state, world);
   for (const { told, status, retryDue } of state.deliveries) {
     assert(status === 'done' || retryDue !== null, 'A3: a delivery that is not done has a next try');
     if (isOver)
       assert(told === null || told === 'unknown', 'I8: an expired token is withdrawn in the step that sees it expire');
+    else if (isRejected) assert(told === null || told === 'unknown', 'I8: a confirmed rejection is withdrawn');
     else if (isGood(state, world)) assert(told === state.held.generation, 'I8: a good token is published');
   }
 }
@@ -190,7 +215,8 @@ function judgeProgress(before: CredentialState, event: Happening['event'], after
   }
   const isLoss = after.phase.kind === 'reauthorization_required' && after.phase.reason === 'lost_response';
   const isRefusal = event.type === 'refresh_failed' && event.failure.class === 'terminal' && before.doubt !== null;
-  const wasLoss = before.phase.kind === 'reauthorization_required';
+  // Known already while what was set aside is tried.
+  const wasLoss = latchIn(before.phase) !== null;
   assert(!isLoss || wasLoss || isRefusal, 'F67: only an answer that refuses a guarded send is a lost response');
   if (event.type === 'rejection_reported') {
     const isCalm = after.phase.kind === before.phase.kind || after.phase.kind === 'refreshing' || hasMovedByTime(after);

@@ -176,6 +176,10 @@ function worldKey(world: World, lens: Lens & { readonly state: CredentialState }
       : null,
     world.forced,
     lens.rank(world.untried),
+    state.grant !== null && world.unanswered.has(state.grant),
+    world.slot === null
+      ? null
+      : [lens.rank(world.slot.grant.fingerprint), world.sentAside.has(world.slot.grant.fingerprint)],
     left === null ? null : lens.clamp(left),
     world.reports?.generation === state.generation
       ? [lens.mono(world.reports.first), lens.mono(world.reports.last)]

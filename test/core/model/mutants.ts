@@ -182,6 +182,29 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'guarded send below the floor': stepping('doubt', (state, event, now) =>
     step(state.doubt === null ? state : { ...state, lastBegan: null }, event, now),
   ),
+  'answer in the journal replayed instead of persisted': beforehand('restarts', (event) =>
+    'journal' in event && event.journal ? { ...event, journal: { ...event.journal, answer: null } } : event,
+  ),
+  'doubt forgotten over a restart': stepping('restarts', (state, event, now) =>
+    event.type === 'token_loaded'
+      ? step({ ...state, doubt: null }, { ...event, journal: null }, now)
+      : step(state, event, now),
+  ),
+  'latch forgotten while what was set aside is tried': stepping('aside over restarts', (state, event, now) => {
+    const isNew = event.type === 'token_loaded' && state.phase.kind === 'reauthorization_required';
+    return step(isNew ? { ...state, phase: { kind: 'absent', detail: '' } } : state, event, now);
+  }),
+  'set-aside answer tried twice': afterwards('aside', (taken, before) => {
+    if (before.setAside === null || taken.state.setAside !== null) return taken;
+    const { fingerprint } = before.setAside.answer.grant;
+    const superseded = taken.state.superseded.filter((each) => each !== fingerprint);
+    return { ...taken, state: { ...taken.state, superseded, setAside: before.setAside } };
+  }),
+  'confirmed rejection left in files': stepping('reports', (state, event, now) => {
+    const limits = { ...state.policy.limits, confirmAfterMs: 1000 * UNIT };
+    const taken = step({ ...state, policy: { ...state.policy, limits } }, event, now);
+    return { ...taken, state: { ...taken.state, policy: state.policy } };
+  }),
   'expired token left in files': stepping('attempts', (state, event, now) => {
     const taken = step(state, event, now);
     const told = taken.state.deliveries.map((delivery) => ({ ...delivery, told: state.generation }));

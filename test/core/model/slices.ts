@@ -17,10 +17,12 @@ import {
   readersAsk,
   type Slice,
   staleMessages,
+  storeEmpties,
   storeMoves,
   timePasses,
 } from './alphabet.ts';
 import type { Subject } from './checks.ts';
+import { restarts } from './restarts.ts';
 import type { WalkOptions } from './walk.ts';
 import { firstWorld, newGrant, POLICY, UNIT, type World } from './world.ts';
 
@@ -162,6 +164,19 @@ export const SLICES: Readonly<Record<string, SliceSetting>> = {
   ),
   writes: setting(
     together(timePasses, attemptEndsBy(...SMOOTH, 'disk full', 'another writer won', 'refused connection')),
+  ),
+  restarts: setting(together(timePasses, attemptEndsBy(...SMOOTH, 'timeout', 'invalid_grant', 'disk full'), restarts)),
+  aside: setting(
+    together(
+      timePasses,
+      attemptEndsBy(...SMOOTH, 'no result', 'invalid_grant', 'refused connection', 'another writer won'),
+      storeEmpties,
+    ),
+    { ...AMPLE, maxRetries: 0, limits: { ...POLICY.limits, supersededMax: 2 } },
+  ),
+  'aside over restarts': setting(
+    together(timePasses, attemptEndsBy(...SMOOTH, 'invalid_grant', 'another writer won'), restarts),
+    { ...AMPLE, maxRetries: 0, limits: { ...POLICY.limits, supersededMax: 2 } },
   ),
   deliveries: setting(
     together(

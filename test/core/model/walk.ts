@@ -61,7 +61,7 @@ export function walk({ subject, slice, start, maxStates, observe }: WalkOptions)
 
 function take(subject: Subject, node: Node, happening: Happening): Node {
   const { event, world } = happening;
-  const result = subject.step(node.state, event, world.now);
+  const result = subject.step(happening.from ?? node.state, event, world.now);
   const after = judged(subject, node.state, happening, result);
   if (happening.stale === true) {
     const ticked = subject.step(node.state, { type: 'tick' }, world.now);

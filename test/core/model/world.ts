@@ -5,6 +5,7 @@
  */
 import { LIMITS, type Limits, type Policy } from '../../../src/core/policy.ts';
 import {
+  type Answer,
   type Expiry,
   epochMs,
   type Fingerprint,
@@ -89,6 +90,12 @@ export interface World {
   readonly forced: boolean;
   /** Tokens of answers whose store write was not tried yet. */
   readonly untried: Fingerprint | null;
+  /** Refresh tokens that were sent without an answer. */
+  readonly unanswered: ReadonlySet<Fingerprint>;
+  /** Set-aside refresh tokens that were sent, and not surely in vain. */
+  readonly sentAside: ReadonlySet<Fingerprint>;
+  /** The slot for what is set aside, as it would be if nobody could ever wipe it. */
+  readonly slot: Answer | null;
   /** Refresh tokens whose successor was recorded here. */
   readonly succeeded: ReadonlySet<Fingerprint>;
   /** First and last report about the present generation. */
@@ -110,6 +117,9 @@ export const firstWorld: World = {
   retryAfterUntil: null,
   forced: false,
   untried: null,
+  unanswered: new Set(),
+  sentAside: new Set(),
+  slot: null,
   succeeded: new Set(),
   reports: null,
   publishedGeneration: 0,
