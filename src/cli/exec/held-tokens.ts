@@ -52,18 +52,17 @@ export function variablesOf(held: readonly HeldToken[]): Record<string, string |
 export function followTokens(first: readonly HeldToken[], holding: Holding): FollowedTokens {
   let held = first;
   let changed = createBell();
-  // One each: a signal that many wait for warns of a leak.
-  const ends = first.map(() => new AbortController());
-
   function replace(newer: HeldToken): void {
     held = held.map((other) => (other.name === newer.name ? newer : other));
     changed.ring();
     changed = createBell();
   }
 
-  first.forEach((one, nth) => {
-    const signal = ends[nth]?.signal ?? AbortSignal.abort();
-    follow(one, holding, signal, replace).catch((error: unknown) => changed.fail(error));
+  // One each: a signal that many wait for warns of a leak.
+  const ends = first.map((one) => {
+    const end = new AbortController();
+    follow(one, holding, end.signal, replace).catch((error: unknown) => changed.fail(error));
+    return end;
   });
   return {
     get held() {
