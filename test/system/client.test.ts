@@ -121,7 +121,13 @@ describe('the Python client', () => {
   function runPython(workshop: Workshop, program: string): ChildProcess & { text(): string } {
     const child = spawn('python3', ['-c', `import freshd, urllib.request, urllib.error\n${program}`], {
       cwd: workshop.directory,
-      env: { PATH: process.env.PATH, PYTHONPATH: resolve('clients/python'), FRESHD_SOCKET: 'freshd.sock' },
+      env: {
+        PATH: process.env.PATH,
+        PYTHONPATH: resolve('clients/python'),
+        // The checkout stays as it is.
+        PYTHONDONTWRITEBYTECODE: '1',
+        FRESHD_SOCKET: 'freshd.sock',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));
