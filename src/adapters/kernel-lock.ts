@@ -52,10 +52,11 @@ export async function acquireDaemonLock(stateDirectory: string): Promise<KernelL
       cause: error,
     });
   });
-  // A full disk must not keep the daemon from starting; but a former holder's pid must not stay there either.
-  await writeFileAtomic(pidPath, `${process.pid}\n`, { modeWhenCreated: 0o600 }).catch(() =>
-    rm(pidPath, { force: true }),
-  );
+  // A disk that takes nothing must not keep the daemon from starting; a former holder's pid should not stay there either, but
+  // where it does, it is only for the message, and only if that pid lives.
+  await writeFileAtomic(pidPath, `${process.pid}\n`, { modeWhenCreated: 0o600 })
+    .catch(() => rm(pidPath, { force: true }))
+    .catch(() => undefined);
   return {
     release: async () => {
       await rm(pidPath, { force: true });

@@ -16,7 +16,7 @@ import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
 import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
 import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
-import { sweepBesideStores } from '../adapters/stores/sweep.ts';
+import { sweepBeside } from '../adapters/sweep.ts';
 import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
 import type { Config, CredentialConfig } from '../config/config.ts';
@@ -65,8 +65,7 @@ export async function assemble(
   const siteOf = (config: Config): Site => createSite({ config, ...common });
   const site = siteOf(config);
   const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
-  const storePaths = credentials.flatMap(({ parts }) => (parts.store.path === null ? [] : [parts.store.path]));
-  void sweepBesideStores(storePaths, log.write);
+  void sweepBeside(writtenPaths(config, credentials), log.write);
   let watching = watchConfiguration(config, () => daemon);
   const reconfigure = createReconfigure({
     config,
@@ -105,6 +104,16 @@ export async function assemble(
     haveSecretsChanged: (credential) => secrets.haveChanged(credential),
   });
   return daemon;
+}
+
+/** Where a temp of a write can lie that never came to its end. */
+function writtenPaths(config: Config, credentials: readonly ManagedCredential[]): readonly string[] {
+  const stores = credentials.flatMap(({ parts }) => (parts.store.path === null ? [] : [parts.store.path]));
+  const published = config.credentials.flatMap(({ name, publish }) => [
+    join(config.runtimeDirectory, 'tokens', name),
+    ...publish.flatMap((target) => (target.type === 'envFile' ? [target.path] : [])),
+  ]);
+  return [...stores, ...published];
 }
 
 /** A credential that cannot be built must not keep the others from starting. */

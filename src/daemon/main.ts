@@ -225,6 +225,12 @@ const EXITS: Readonly<Record<string, DaemonExit>> = {
   already_running: 75,
   socket_in_use: 75,
   too_many_files: 71,
+  // A service manager gives up at 78; a disk may have room again, or answer, before anybody looks.
+  disk_full: 71,
+  out_of_inodes: 71,
+  quota_exceeded: 71,
+  read_only_filesystem: 71,
+  io_error: 71,
 };
 
 // Everything of ours has ended by then; what is left belongs to the system.

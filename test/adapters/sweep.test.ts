@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { sweepBesideStores } from '../../../src/adapters/stores/sweep.ts';
+import { sweepBeside } from '../../src/adapters/sweep.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -17,15 +17,15 @@ function leaveTemp(directory: string): void {
   writeFileSync(join(directory, `.token.json.freshd-${pid}-0123456789ab`), '{"refresh_token":"secret"}');
 }
 
-describe('sweepBesideStores', () => {
-  test('F35 I7: the temp that a killed daemon left beside a store is removed, also behind a symlink', async () => {
+describe('sweepBeside', () => {
+  test('F35 I7: the temp that a killed daemon left beside a file is removed, also behind a symlink', async () => {
     const real = join(folder, 'real');
     mkdirSync(real);
     writeFileSync(join(real, 'token.json'), '{}');
     symlinkSync(join(real, 'token.json'), join(folder, 'link.json'));
     leaveTemp(real);
     const logged: unknown[] = [];
-    await sweepBesideStores([join(folder, 'link.json'), join(real, 'token.json')], (...line) => logged.push(line));
+    await sweepBeside([join(folder, 'link.json'), join(real, 'token.json')], (...line) => logged.push(line));
     expect(readdirSync(real)).toEqual(['token.json']);
     expect(logged).toEqual([['info', 'stale_temp_removed', { path: expect.stringContaining('.token.json.freshd-') }]]);
   });
@@ -35,7 +35,7 @@ describe('sweepBesideStores', () => {
     writeFileSync(broken, '');
     leaveTemp(folder);
     const logged: string[] = [];
-    await sweepBesideStores([join(broken, 'token.json'), join(folder, 'token.json')], (_, event) => logged.push(event));
+    await sweepBeside([join(broken, 'token.json'), join(folder, 'token.json')], (_, event) => logged.push(event));
     expect(logged).toEqual(['stale_temps_kept', 'stale_temp_removed']);
     expect(readdirSync(folder)).toEqual(['file']);
   });

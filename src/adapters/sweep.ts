@@ -1,15 +1,15 @@
 /**
- * Removes what a killed daemon left beside the stores: a temp that was to become one holds a whole grant.
+ * Removes what a killed daemon left beside stores and publications: a temp that was to become one holds its tokens.
  *
  * Rule: at start, in every directory once, and nobody waits for it: a directory that hangs or refuses is said and left.
  */
 import { dirname } from 'node:path';
-import { type LogPort, PortError } from '../../daemon/ports.ts';
-import { sweepStaleTemps } from '../temp-path.ts';
-import { realPathOf } from './store-lock.ts';
+import { type LogPort, PortError } from '../daemon/ports.ts';
+import { realPathOf } from './stores/store-lock.ts';
+import { sweepStaleTemps } from './temp-path.ts';
 
-/** @param paths of stores, symlinks not resolved. Never rejects for what a file system does */
-export async function sweepBesideStores(paths: readonly string[], log: LogPort['write']): Promise<void> {
+/** @param paths of files that freshd writes, symlinks not resolved. Never rejects for what a file system does */
+export async function sweepBeside(paths: readonly string[], log: LogPort['write']): Promise<void> {
   const swept = new Set<string>();
   for (const path of paths) {
     try {
