@@ -128,10 +128,15 @@ function reader(stdout: FileHandle, stderr: FileHandle): Pick<Spool, 'outgrown' 
     async readStderr() {
       const from = Math.max(0, (await stderr.stat()).size - STDERR_BYTES_KEPT);
       const text = (await readFrom(stderr, from, STDERR_BYTES_KEPT)).toString('utf8');
-      // The first line may be the rest of one, and that the rest of a secret which nothing would recognise.
-      return from > 0 || stderrCut ? text.slice(text.indexOf('\n') + 1) : text;
+      return from > 0 || stderrCut ? withoutFirstLine(text) : text;
     },
   };
+}
+
+/** It may be the rest of a line, and that the rest of a secret which nothing would recognise; also where it is all there is. */
+function withoutFirstLine(text: string): string {
+  const end = text.indexOf('\n');
+  return end === -1 ? '' : text.slice(end + 1);
 }
 
 async function readFrom(handle: FileHandle, from: number, bytesMax: number): Promise<Buffer> {

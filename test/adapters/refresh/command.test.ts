@@ -108,6 +108,28 @@ describe('a script that fails', () => {
     expect(JSON.stringify(script.logged)).not.toContain('stored-');
   });
 
+  test.each([
+    ['one line', '', '9'],
+    ['one line, and then another', "; echo ' '; echo the reason", '9: the reason'],
+  ])(
+    'F23 F28: of %s too long to be kept no rest is told: it may be the rest of a secret',
+    async (_name, more, told) => {
+      const script = runningScript(['./long.sh'], { input: 'token' });
+      const says = `read -r tokens; { printf '%s' "$tokens"; head -c 16300 /dev/zero | tr '\\0' x${more}; } >&2; exit 9`;
+      writeFileSync(join(script.directory, 'long.sh'), `#!/bin/sh\n${says}\n`, { mode: 0o755 });
+      const failure = failureOf(await script.run());
+      expect(failure.detail).toBe(`exit status ${told}`);
+    },
+  );
+
+  test('F23: of megabytes on stderr the end is told, and the class is that of the exit status', async () => {
+    const script = runningScript(['./floods.sh']);
+    const says = `yes 'so it goes' | head -n 300000 >&2; echo the reason >&2; exit 77`;
+    writeFileSync(join(script.directory, 'floods.sh'), `#!/bin/sh\n${says}\n`, { mode: 0o755 });
+    const failure = failureOf(await script.run());
+    expect(failure).toMatchObject({ class: 'terminal', code: 'exit_77', detail: expect.stringMatching(/: the reason$/) });
+  });
+
   test('F23: the last line of stderr is told, in at most 200 characters', async () => {
     const script = runningScript(['./long.sh']);
     const line = 'so '.repeat(200);
