@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readToken } from '../../src/core/view.ts';
+import { describe as describeCredential, readToken } from '../../src/core/view.ts';
 import {
   createLife,
   failing,
@@ -32,11 +32,30 @@ describe('a transient failure is retried at a flat interval, then for ever', () 
     expect(readToken(life.state, life.now)).toMatchObject({ kind: 'unusable', code: 'temporarily_unavailable' });
   });
 
+  it('F1: jitter shortens the waits between retries, each by another part, and never by more than it may', () => {
+    const lives = [7, 8].map((jitterSeed) => {
+      const life = createLife({ server: failing(UNREACHABLE), policy: { jitterPercent: 10, jitterSeed } });
+      life.pass(DUE + 20 * MINUTE);
+      return life.attempts.slice(1).map((at, nth) => at - (life.attempts[nth] ?? 0));
+    });
+    const waits = lives.flat();
+    expect(waits.length).toBeGreaterThan(6);
+    expect(new Set(waits).size).toBe(waits.length);
+    for (const wait of waits) {
+      expect(wait).toBeGreaterThanOrEqual(4.5 * MINUTE);
+      expect(wait).toBeLessThanOrEqual(5 * MINUTE);
+    }
+  });
+
   it('F1: the old token is served, and status says why, until its expiry', () => {
     const life = createLife({ server: failing(UNREACHABLE) });
     life.pass(DUE + 29 * MINUTE);
     expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', refreshable: true, durable: true });
-    expect(life.state.lastFailure?.code).toBe('unreachable');
+    expect(describeCredential(life.state, life.now)).toMatchObject({
+      status: 'expiring',
+      refreshable: true,
+      lastFailure: { class: 'transient', code: 'unreachable' },
+    });
     expect(life.effects.filter(({ type }) => type === 'withdraw_token')).toEqual([]);
     life.pass(MINUTE);
     expect(life.effects.filter(({ type }) => type === 'withdraw_token')).toHaveLength(1);

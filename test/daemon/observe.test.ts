@@ -68,6 +68,7 @@ test('A10, E4: one record per transition, and a stable name where retries stop',
     ['info', 'refresh_started', 'backing_off', 'refreshing', 2, 'http_503'],
     ['warn', 'reauthorization_required', 'refreshing', 'reauthorization_required', 2, 'invalid_grant'],
   ]);
+  expect(new Set(transitions.map(({ fields }) => fields.credential))).toEqual(new Set(['a']));
 });
 
 test('an answer from before the start is said to be stored, not to be asked for', () => {

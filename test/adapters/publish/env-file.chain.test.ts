@@ -98,6 +98,17 @@ test('F81: a value of the user in a variable that is not in use stays, and is re
   expect(text()).toBe('CLAUDE_TOKEN=def\n');
 });
 
+test('F81: a value that the user put in the place of ours survives a switch, and the withdrawal of the chain', async () => {
+  const { publish, publisher } = chain(entry('claude', 'CLAUDE_TOKEN'), entry('key', 'API_KEY'));
+  await publish('claude', 'abc');
+  writeFileSync(path, 'CLAUDE_TOKEN=mine\n');
+  expect(await publish('key', 'k-1')).toMatchObject({ code: 'foreign_value' });
+  expect(text()).toBe('CLAUDE_TOKEN=mine\nAPI_KEY=k-1\n');
+  const refused = publisher.withdraw();
+  await expect(refused).rejects.toMatchObject({ remedy: expect.stringContaining('CLAUDE_TOKEN') });
+  expect(text()).toBe('CLAUDE_TOKEN=mine\n');
+});
+
 test('F81: what a credential wrote before it joined a chain is still its own, and so it is when it leaves', async () => {
   const alone = () => envFile(path, { variable: 'CLAUDE_TOKEN', lastWritten: remembered('CLAUDE_TOKEN') }).publisher;
   await alone().publish(publication('abc'));
