@@ -148,22 +148,17 @@ export const LATER: Readonly<Record<string, string>> = {
   A12: 'metrics are not built yet',
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
   A17: 'needs other systems: macOS and Windows',
-  C1: 'chains are not built yet',
-  C2: 'chains are not built yet',
-  C3: 'chains are not built yet',
-  D4: 'the watchdog is not built yet',
 };
 
 /** A part of these is not shown yet, and why. */
 export const PARTLY: Readonly<Record<string, string>> = {
   F51: 'the watchdog is not built yet',
-  F53: 'twenty at once, with a count of the requests, are not shown yet',
   F59: 'it is said in the log; alerts belong to credentials',
   F62: 'the look at the peer is not built yet',
   F75: 'chains are not built yet',
   F76: '`freshd doctor` is not built yet',
-  F81: 'chains are not built yet',
-  B3: 'chains, which readers fall back to, are not built yet',
+  C2: 'metrics are not built yet',
+  D4: 'the watchdog is not built yet',
 };
 
 export const FAULT_ROWS: readonly Row[] = parse(FAULTS);
