@@ -155,7 +155,6 @@ export const PARTLY: Readonly<Record<string, string>> = {
   F51: 'the watchdog is not built yet',
   F59: 'it is said in the log; alerts belong to credentials',
   F62: 'the look at the peer is not built yet',
-  F75: 'chains are not built yet',
   F76: '`freshd doctor` is not built yet',
   C2: 'metrics are not built yet',
   D4: 'the watchdog is not built yet',
