@@ -7,7 +7,7 @@ import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Answer, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
+import type { Answer, Fingerprint, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
 import { readTokenResponse } from '../core/token-response.ts';
 import { findingOf, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
 import { misconfigured, unsent } from './failures.ts';
@@ -60,7 +60,8 @@ export async function prepareAttempt(
   const obstacle = (await refresh?.obstacle()) ?? null;
   if (obstacle !== null) return failedWith(attempt, obstacle);
 
-  const unlock = await store.lock(tools.lockLimitMs, lockPurposeOf(credential.policy));
+  const unlock = await lockOrChanged(credential, expected, tools);
+  if (typeof unlock !== 'function') return { type: 'store_changed', grant: unlock, attempt };
   if (open.closed) {
     await unlock();
     return failedWith(attempt, unsent('store_busy', 'the attempt was given up while it waited for the lock'));
@@ -88,6 +89,28 @@ export async function prepareAttempt(
   };
   await tools.write(open, open.entry);
   return { type: 'attempt_recorded', attempt, ...(store.wasOrphaned?.() === true ? { afterOrphan: true } : {}) };
+}
+
+/**
+ * Waits for the lock, and looks meanwhile whether its holder has done what it is wanted for.
+ * @returns how to give it back; or another grant that the store holds by now
+ * @throws PortError `store_busy`; what else keeps a lock from excluding others
+ */
+async function lockOrChanged(
+  { parts: { store }, policy }: ManagedCredential,
+  expected: Fingerprint | null,
+  { lockLimitMs, fingerprint }: StepTools,
+): Promise<Release | Grant> {
+  for (let leftMs = lockLimitMs; ; leftMs -= LOCK_LOOK_MS) {
+    try {
+      return await store.lock(Math.min(leftMs, LOCK_LOOK_MS), lockPurposeOf(policy));
+    } catch (error) {
+      if (!(error instanceof PortError) || error.code !== 'store_busy') throw error;
+      const finding = findingOf(await store.read(), fingerprint);
+      if (finding.kind === 'grant' && finding.grant.fingerprint !== expected) return finding.grant;
+      if (leftMs <= LOCK_LOOK_MS) throw error;
+    }
+  }
 }
 
 /** A store without a grant: some scripts need none, and an answer that was set aside is sent in its stead. */
@@ -171,3 +194,6 @@ const lockPurposeOf = ({ method }: Policy): LockPurpose => (method === 'script' 
 export const LOCK_PLACE_UNUSABLE = 'lock_place_unusable';
 
 export const failedWith = (attempt: number, failure: Failure): Event => ({ type: 'refresh_failed', attempt, failure });
+
+// Holders need a second or two; whoever waits for one is served soon after it is done.
+const LOCK_LOOK_MS = 1_000;

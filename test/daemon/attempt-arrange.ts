@@ -24,7 +24,7 @@ export const grantOf = (set: TokenSet): Grant => {
   if (grant === null) throw new Error('expected tokens');
   return grant;
 };
-export const OBTAINED_AT = '2026-11-01T00:00:00.000Z';
+const OBTAINED_AT = '2026-11-01T00:00:00.000Z';
 export const NEXT = {
   access_token: 'access-2',
   refresh_token: 'refresh-2',

@@ -141,6 +141,19 @@ test('a place where the lock of the tool would exclude nobody is a matter of con
   ]);
 });
 
+test('F53: whoever waits for a lock adopts what its holder has stored meanwhile, without the lock', async () => {
+  const { begin, store, events, refresh } = build();
+  store.lock = async () => {
+    store.reading = ROTATED;
+    throw new PortError('held', { code: 'store_busy', remedy: '' });
+  };
+  await begin();
+  expect(events).toMatchObject([
+    { type: 'store_changed', attempt: 1, grant: { fingerprint: fingerprint('refresh-2') } },
+  ]);
+  expect(refresh.requests).toEqual([]);
+});
+
 test('a lock that never answers ends as store_busy, and is given back when it comes after all', async () => {
   const { begin, store, events } = build();
   const late = deferred();
