@@ -171,10 +171,11 @@ export function nextChainDeadline(state: ChainState, views: readonly MemberView[
     ...state.alerts.map(({ retryDue }) => retryDue),
     ...views.map(({ doubtEndsAt }) => doubtEndsAt),
   ];
+  const rank = state.members.findIndex(({ credential }) => credential === state.inUse?.credential);
+  const preferred = state.members.slice(0, Math.max(0, rank));
   const delays = [
     ...moments.flatMap((moment) => (moment === null ? [] : [moment - now.monotonicMs])),
-    // One that has settled and is not in use waits for nothing.
-    ...state.members.map(({ credential }) => settlesInMs(state, credential, now)).filter((delayMs) => delayMs > 0),
+    ...preferred.map(({ credential }) => settlesInMs(state, credential, now)).filter((delayMs) => delayMs > 0),
   ];
   return delays.length === 0 ? null : Math.min(...delays);
 }

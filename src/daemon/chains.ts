@@ -90,7 +90,7 @@ class MemberChains implements Chains {
   state(chain: string): ChainState | undefined {
     const inUse = this.#states.get(chain)?.inUse ?? null;
     // The clock has passed an expiry, and the alarm is not through yet: the reader gets what takes over.
-    if (inUse !== null && this.#isOver(inUse.credential)) this.#options.dispatch(chain, { type: 'tick' });
+    if (inUse !== null && this.#isOver(inUse.credential)) this.#options.dispatch(inUse.credential, { type: 'tick' });
     return this.#states.get(chain);
   }
 

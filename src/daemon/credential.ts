@@ -1,6 +1,7 @@
 /**
  * One credential as the shell manages it: its limits, its parts, and how what it holds is read and compared.
  */
+import type { Event } from '../core/event.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Fingerprint, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
 import { type ExpiresRule, grantOf } from '../core/token-response.ts';
@@ -49,3 +50,7 @@ export function identityOf(grant: Grant): string {
   const access: Fingerprint | 'none' = grant.token?.fingerprint ?? 'none';
   return `${grant.fingerprint} ${access}`;
 }
+
+/** Says what the store holds; a later one is worth more than an earlier one. */
+export const isReading = ({ type }: Event): boolean =>
+  type === 'token_loaded' || type === 'store_changed' || type === 'token_missing' || type === 'state_broken';

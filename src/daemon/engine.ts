@@ -15,7 +15,7 @@
  *    credential is unhealthy until a later step succeeds; it is ticked every 30 s. All others go on. A deadline that is
  *    missing or not later than now counts as such a bug, but its step stands. What a store was found to hold is told again in
  *    place of that tick: the store will not say it a second time.
- * 6. A chain is stepped after every step of each of its members, within the same `dispatch`: nobody sees the one without the
+ * 6. A chain is stepped after the steps of its members, within the same `dispatch`: nobody outside sees the one without the
  *    other. What is said above of credentials holds for chains, but that a chain may wait for nothing.
  */
 import type { Effect } from '../core/effect.ts';
@@ -25,6 +25,8 @@ import type { Now } from '../core/token.ts';
 import { createDeadlineHeap } from './alarm.ts';
 import { describeBug } from './bug.ts';
 import type { ChainSteps } from './chains.ts';
+import { type ClockWatch, createClockWatch } from './clock-watch.ts';
+import { isReading } from './credential.ts';
 import type { AlarmPort, ClockPort, LogPort } from './ports.ts';
 
 export interface EngineOptions {
@@ -80,16 +82,17 @@ class CredentialEngine implements Engine {
   readonly #deadlines = createDeadlineHeap();
   readonly #listeners = new Set<StepListener>();
   #queue: { readonly credential: string; readonly event: Event }[] = [];
+  /** Chains that stand in the queue because of a member. */
+  readonly #touched = new Set<string>();
   #draining = false;
   #closed = false;
-  /** Wall minus monotonic time as last agreed; a change of it is a jump. */
-  #offsetMs: number;
+  readonly #clockWatch: ClockWatch;
   /** Monotonic moment for which the alarm is set; null: it is not. */
   #armedFor: number | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#offsetMs = offsetOf(options.clock.now());
+    this.#clockWatch = createClockWatch(options.clock);
   }
 
   add(state: CredentialState, first: Event): void {
@@ -136,7 +139,9 @@ class CredentialEngine implements Engine {
     this.#armedFor = null;
     this.#drain(() => {
       this.#noticeJump();
-      for (const credential of this.#due()) {
+      const due = this.#due();
+      const isChain = (name: string): boolean => this.#options.chains?.has(name) === true;
+      for (const credential of [...due.filter((name) => !isChain(name)), ...due.filter(isChain)]) {
         this.#queue.push({ credential, event: this.#unread.get(credential) ?? TICK });
       }
     });
@@ -153,6 +158,7 @@ class CredentialEngine implements Engine {
       }
     } finally {
       this.#queue = [];
+      this.#touched.clear();
       this.#draining = false;
       this.#arm();
     }
@@ -161,11 +167,16 @@ class CredentialEngine implements Engine {
   #step(name: string, event: Event): void {
     const { chains } = this.#options;
     if (chains?.has(name) === true) {
+      this.#touched.delete(name);
       this.#stepChain(chains, name, event);
       return;
     }
     this.#stepCredential(name, event);
-    if (chains !== undefined) for (const chain of chains.of(name)) this.#stepChain(chains, chain, TICK);
+    // Behind what waits already: of members that come due together each has had its step when their chain looks at them.
+    for (const chain of chains?.of(name) ?? NONE) {
+      if (!this.#touched.has(chain)) this.#queue.push({ credential: chain, event: TICK });
+      this.#touched.add(chain);
+    }
   }
 
   #stepCredential(credential: string, event: Event): void {
@@ -247,10 +258,8 @@ class CredentialEngine implements Engine {
   }
 
   #noticeJump(): void {
-    const offsetMs = offsetOf(this.#options.clock.now());
-    const byMs = Math.round(offsetMs - this.#offsetMs);
-    if (Math.abs(byMs) <= JUMP_MS_MIN) return;
-    this.#offsetMs = offsetMs;
+    const byMs = this.#clockWatch.jumpedByMs();
+    if (byMs === null) return;
     this.#options.log.write('warn', 'clock_jumped', { by_ms: byMs, credentials: this.#states.size });
     const waiting = this.#queue;
     const told = this.names().map((credential) => ({ credential, event: { type: 'clock_jumped', byMs } as const }));
@@ -281,19 +290,11 @@ class CredentialEngine implements Engine {
   }
 }
 
-/** Says what the store holds; a later one is worth more than an earlier one. */
-const isReading = ({ type }: Event): boolean =>
-  type === 'token_loaded' || type === 'store_changed' || type === 'token_missing' || type === 'state_broken';
-
 const TICK = { type: 'tick' } as const;
-
-const offsetOf = (now: Now): number => now.wallMs - now.monotonicMs;
+const NONE: readonly string[] = [];
 
 // A laptop that slept through the deadline wakes late; ticks are idempotent, so oversleeping costs at most this.
 const SLEEP_MS_MAX = 30_000;
-
-// Time servers slew by milliseconds; a suspend or a set clock moves by more than this.
-const JUMP_MS_MIN = 2_000;
 
 // A bug that depends on the moment passes by itself; one that does not is logged twice a minute, not in a loop.
 const FAULT_RETRY_MS = 30_000;
