@@ -5,6 +5,7 @@ import { configure, demo, eventually, is, seed, startServer, stored } from './ar
 import { createWorkshop, type Workshop } from './workshop.ts';
 
 const KEY = 'key-from-the-environment';
+const KILLS = 6;
 const key = (publish: object[] = []) => ({ static: '$' + '{env:DEMO_KEY}', publish });
 
 /** Reads the chain again and again, by every way there is, until told to stop. */
@@ -39,7 +40,7 @@ function readAllTheTime(workshop: Workshop) {
   };
 }
 
-test('C1, C2, C3, B3, D3, F79: while a token is dead the fallback serves, no read fails, and the way back is automatic', async () => {
+test('C1, C2, C3, D3: while a token is dead the fallback serves, no read fails, and the way back is automatic', async () => {
   const server = await startServer(4);
   const workshop = createWorkshop();
   const chains = { demos: ['demo', 'key'] };
@@ -70,4 +71,72 @@ test('C1, C2, C3, B3, D3, F79: while a token is dead the fallback serves, no rea
   expect(daemon.records.filter(({ chain, level }) => chain === 'demos' && level === 'warn')).toEqual([switched]);
   expect(daemon.records.filter(is('chain_returned'))).toEqual([returned]);
   expect(JSON.stringify(daemon.records)).not.toContain(KEY);
+});
+
+/** The file as it must be: the variables of one member, whole. */
+function standing(workshop: Workshop): string {
+  const { DEMO_TOKEN, DEMO_KEY } = workshop.env();
+  if (DEMO_TOKEN !== undefined && DEMO_KEY !== undefined) return 'both';
+  return DEMO_TOKEN === undefined ? (DEMO_KEY === undefined ? 'none' : 'key') : 'demo';
+}
+
+test('F35, F81: killed again and again in the middle of switches, it leaves one member in the file, and a start sets it right', async () => {
+  const workshop = createWorkshop();
+  const publish = (variable: string) => [{ envFile: '.env', variable }];
+  const follow = { format: 'text', path: 'token' };
+  const credentials = {
+    demo: { store: follow, refresh: { follow: true }, publish: publish('DEMO_TOKEN') },
+    key: key(publish('DEMO_KEY')),
+  };
+  configure(
+    workshop,
+    credentials,
+    { chainSettleSeconds: 0, storeCheckSeconds: 0.05 },
+    { chains: { demos: ['demo', 'key'] } },
+  );
+  workshop.write('.env', 'OTHER=1\n');
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    const isThere = kill % 2 === 0;
+    workshop.write('token', isThere ? '' : `first-${kill}`);
+    const daemon = await workshop.start().ready();
+    await eventually(() => standing(workshop) === (isThere ? 'key' : 'demo'));
+    // The switch begins: the kill comes somewhere between the change of the store and the end of the write.
+    workshop.write('token', isThere ? `second-${kill}` : '');
+    await pass((kill * 7) % 60);
+    await daemon.end('SIGKILL');
+    expect(['demo', 'key']).toContain(standing(workshop));
+    expect(workshop.read('.env')).toContain('OTHER=1\n');
+
+    const next = await workshop.start().ready();
+    await eventually(() => standing(workshop) === (isThere ? 'demo' : 'key'));
+    if (isThere) expect(workshop.env().DEMO_TOKEN).toBe(`second-${kill}`);
+    expect(next.records.filter(({ event }) => event === 'value_taken_over' || event === 'publish_failed')).toEqual([]);
+    expect(await next.end('SIGTERM')).toBe(0);
+  }
+}, 120_000);
+
+test('C1: a reload puts a credential into a chain and takes it out again; nothing of freshd’s is left behind', async () => {
+  const server = await startServer(60);
+  const workshop = createWorkshop();
+  const credentials = { demo: demo(server), key: key([{ envFile: '.env', variable: 'DEMO_KEY' }]) };
+  configure(workshop, credentials);
+  seed(workshop, server);
+  const daemon = await workshop.start().ready();
+  await eventually(() => standing(workshop) === 'both');
+
+  const reload = async (chains: object) => {
+    const seen = daemon.records.filter(is('reloaded')).length;
+    configure(workshop, credentials, {}, { chains });
+    daemon.process.kill('SIGHUP');
+    await daemon.until(() => daemon.records.filter(is('reloaded')).length > seen);
+  };
+  await reload({ demos: ['key', 'demo'] });
+  await eventually(() => standing(workshop) === 'key');
+  expect((await workshop.get('/v1/tokens/demos')).body).toMatchObject({ credential: 'key', chain: 'demos' });
+  await reload({ demos: ['demo', 'key'] });
+  await eventually(() => standing(workshop) === 'demo');
+  await reload({});
+  await eventually(() => standing(workshop) === 'both');
+  expect((await workshop.get('/v1/tokens/demos')).status).toBe(404);
+  expect(daemon.records.filter(({ level }) => level === 'error')).toEqual([]);
 });
