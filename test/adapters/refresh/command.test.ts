@@ -127,7 +127,11 @@ describe('a script that fails', () => {
     const says = `yes 'so it goes' | head -n 300000 >&2; echo the reason >&2; exit 77`;
     writeFileSync(join(script.directory, 'floods.sh'), `#!/bin/sh\n${says}\n`, { mode: 0o755 });
     const failure = failureOf(await script.run());
-    expect(failure).toMatchObject({ class: 'terminal', code: 'exit_77', detail: expect.stringMatching(/: the reason$/) });
+    expect(failure).toMatchObject({
+      class: 'terminal',
+      code: 'exit_77',
+      detail: expect.stringMatching(/: the reason$/),
+    });
   });
 
   test('F23: the last line of stderr is told, in at most 200 characters', async () => {
