@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { LIMITS } from '../../src/core/policy.ts';
+import type { CredentialState } from '../../src/core/state.ts';
 import { epochMs } from '../../src/core/token.ts';
-import { rehearse } from '../../src/daemon/rehearse.ts';
+import { rehearse, rehearseChain } from '../../src/daemon/rehearse.ts';
 import {
   fakePublisher,
   fakeRefresh,
@@ -50,4 +52,29 @@ test('a broken store is said to be broken, with what would be alerted', async ()
   const { store, say } = build();
   store.reading = { kind: 'broken', detail: 'expected JSON' };
   expect(await say()).toMatch(/would alert: reauthorization_required/);
+});
+
+test('A18: of a chain it says who would be in use, what the others lack, and what would be published', async () => {
+  const { store, publisher } = build();
+  const options = { now: manualClock().now, fingerprint };
+  store.reading = { kind: 'missing', detail: 'no file' };
+  const states = new Map<string, CredentialState>();
+  for (const [name, its] of Object.entries({ a: store, b: fakeStore() })) {
+    const { state } = await rehearse(managed(name, { store: its }), options);
+    if (state !== null) states.set(name, state);
+  }
+  const spec = {
+    name: 'any',
+    members: ['a', 'b'].map((credential) => ({ credential, settleMs: 10_000 })),
+    targets: [{ id: publisher.id, of: null }],
+    policy: { alerts: [], limits: LIMITS },
+  };
+  expect(rehearseChain(spec, states, options.now())).toEqual([
+    'any: b is in use for 0 s',
+    '  would publish to envFile:/x#T',
+    '  instead of a: none (token_missing)',
+    '  a: none (token_missing); skipped',
+    '  b: in use',
+  ]);
+  expect(publisher.told).toEqual([]);
 });
