@@ -67,6 +67,6 @@ export const is = (event: string) => (record: LogRecord) => record.event === eve
 export const alertsOf = (records: readonly LogRecord[]) => records.filter(is('alert')).map(({ kind }) => kind);
 
 /** Until files show it: they follow the log within moments. */
-export async function eventually(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await pass(20);
+export async function eventually(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await pass(20);
 }

@@ -8,10 +8,10 @@ import { type Client, connect, type Token } from '../../src/index.ts';
 import { configure, demo, eventually, refreshed, seed, startServer } from './arrange.ts';
 import { createWorkshop, type RunningDaemon, type Workshop } from './workshop.ts';
 
-async function startClaude(lifeSeconds: number) {
+async function startClaude(lifeSeconds: number, { others = {}, chains = {} } = {}) {
   const server = await startServer(lifeSeconds);
   const workshop = createWorkshop();
-  configure(workshop, { claude: demo(server) }, { refreshMarginMinutes: lifeSeconds / 60 / 4 });
+  configure(workshop, { claude: demo(server), ...others }, { refreshMarginMinutes: lifeSeconds / 60 / 4 }, { chains });
   seed(workshop, server);
   const daemon = await workshop.start().ready();
   return { server, workshop, daemon, socketPath: workshop.path('freshd.sock') };
@@ -248,7 +248,9 @@ describe('docs/api.md', () => {
 
   test('has recipes that all work as they stand', async (ctx) => {
     if (!hasCurl) ctx.skip('needs curl');
-    const { workshop } = await startClaude(3_600);
+    const key = { static: '$' + '{env:DEMO_KEY}' };
+    const chains = { anthropic: ['claude', 'key'] };
+    const { workshop } = await startClaude(3_600, { others: { key }, chains });
     const { body } = await workshop.get('/v1/tokens/claude');
     expect(recipes.length).toBeGreaterThan(8);
     // At once: one waits for a newer generation, which the report of another one brings.
