@@ -141,7 +141,7 @@ function latchedAgain(state: CredentialState, grant: Grant, now: Now): Credentia
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */
 function resumed(state: CredentialState, token: Token, now: Now): CredentialState {
   const dated = { ...token, obtainedAt: token.obtainedAt ?? state.issuedAt };
-  const held = { ...state, held: hold(dated, state.generation, now) };
+  const held = { ...state, held: { ...hold(dated, state.generation, now), isRemembered: true } as const };
   if (state.failures > 0) return { ...held, phase: retryPhase(held, now) };
   if (state.lastFailure?.class === 'rate_limited') {
     return { ...held, phase: { kind: 'backing_off', due: state.notBefore ?? now.monotonicMs } };
@@ -172,7 +172,7 @@ function sameToken(
   const isMoved = expiresAtOf(found.token) !== expiresAtOf(held.token);
   const isDown = phase.kind === 'reauthorization_required' || phase.kind === 'absent';
   if (!isMoved && !isDown && !found.isNewGrant && phase.kind !== 'refreshing') return state;
-  const known = isMoved ? { ...state, held: hold(found.token, held.generation, now) } : state;
+  const known = isMoved ? { ...state, held: { ...held, ...hold(found.token, held.generation, now) } } : state;
   return recoveredUnless(known.held === null || isExpired(known.held, now), known, now);
 }
 
@@ -188,9 +188,9 @@ export function takeOver(state: CredentialState, token: Token, now: Now): Creden
   );
 }
 
-/** At load, memory may be older than what was published last; no generation grows as fast as the epoch second. */
+/** After a start, memory may be older than what was given out last (a full disk, a power failure); no generation grows as fast as the epoch second. */
 const leastGeneration = ({ held }: CredentialState, now: Now): number =>
-  held === null ? Math.floor(now.wallMs / 1000) : 0;
+  held === null || held.isRemembered === true ? Math.floor(now.wallMs / 1000) : 0;
 
 /** The plan for what is held: by lead, or at once where nothing usable is held. */
 export function planned(state: CredentialState, now: Now): Phase {

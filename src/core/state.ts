@@ -70,6 +70,8 @@ export interface HeldToken {
   readonly receivedAt: Now;
   /** Null when no known or assumed expiry limits it. */
   readonly lifeAtReceiptMs: number | null;
+  /** Its generation comes from the memory of an earlier process, which may have given out later ones. */
+  readonly isRemembered?: true;
 }
 
 /** What one target was last told, and how that went. `set_sentinel` is a target too. */

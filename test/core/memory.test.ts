@@ -168,6 +168,16 @@ describe('what was published stays until it is known to be bad', () => {
     expect(same.state.generation).toBe(life.state.generation);
   });
 
+  it('I10 F84: a generation that was given out and not remembered is not given to another token', () => {
+    const life = createLife();
+    const memory = remember(life.state, life.now);
+    const given = life.state.generation + 1;
+    const now = { wallMs: epochMs(START + HOUR), monotonicMs: monotonicMs(0) };
+    const again = createLife({ memory, at: now, first: loaded(grant(1)) });
+    again.dispatch(moved(grant(3, { issuedAt: START + HOUR })));
+    expect(again.state.generation).toBeGreaterThan(given);
+  });
+
   it('a new generation starts at the epoch second', () => {
     expect(createLife().state.generation).toBe(START / 1000 + 1);
   });
