@@ -3,9 +3,9 @@
  *
  * Rule: pure; files are compared by their real paths, which load.ts looks up.
  */
-import { join } from 'node:path';
 import { complain, pathText } from './complaint.ts';
 import type { Config, CredentialConfig, StoreConfig } from './config.ts';
+import { tokenFilePath } from './paths.ts';
 
 /** @param realPaths by configured path; a path that is not in it is its own */
 export function findDuplicates(config: Config, realPaths: ReadonlyMap<string, string>): readonly string[] {
@@ -68,7 +68,7 @@ function entriesOf(store: StoreConfig): readonly Pick<Place, 'kind' | 'entry'>[]
 }
 
 function targetsOf(config: Config, credential: CredentialConfig, real: (path: string) => string): readonly Place[] {
-  const tokenFile = join(config.runtimeDirectory, 'tokens', credential.name);
+  const tokenFile = tokenFilePath(config.runtimeDirectory, credential.name);
   const places: Place[] = [];
   if (credential.tokenFile) {
     const at = pathText(['credentials', credential.name, 'tokenFile']);

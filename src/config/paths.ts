@@ -54,6 +54,11 @@ export function runtimeDirectory(stateDirectory: string, capture: Capture): stri
   return givenRuntimeDirectory(capture) ?? join(stateDirectory, 'run');
 }
 
+/** Where the token file of a credential, or of a chain, lies. */
+export function tokenFilePath(runtimeDirectory: string, name: string): string {
+  return join(runtimeDirectory, 'tokens', name);
+}
+
 /** @param configured absolute path from the configuration */
 export function socketPath(
   options: {

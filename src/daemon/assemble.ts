@@ -21,7 +21,7 @@ import { createAlarm, systemClock } from '../adapters/system-clock.ts';
 import { sweepStaleTemps } from '../adapters/temp-path.ts';
 import type { Config, CredentialConfig } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
-import type { Capture } from '../config/paths.ts';
+import { type Capture, tokenFilePath } from '../config/paths.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon } from './daemon.ts';
@@ -110,7 +110,7 @@ export async function assemble(
 function writtenPaths(config: Config, credentials: readonly ManagedCredential[]): readonly string[] {
   const stores = credentials.flatMap(({ parts }) => (parts.store.path === null ? [] : [parts.store.path]));
   const published = config.credentials.flatMap(({ name, publish }) => [
-    join(config.runtimeDirectory, 'tokens', name),
+    tokenFilePath(config.runtimeDirectory, name),
     ...publish.flatMap((target) => (target.type === 'envFile' ? [target.path] : [])),
   ]);
   return [...stores, ...published];

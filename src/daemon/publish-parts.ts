@@ -14,6 +14,7 @@ import { createHookPublisher } from '../adapters/publish/hook.ts';
 import { createLastWritten } from '../adapters/publish/last-written.ts';
 import { createTokenFilePublisher } from '../adapters/publish/token-file.ts';
 import type { ChainConfig, CredentialConfig, PublishConfig } from '../config/config.ts';
+import { tokenFilePath } from '../config/paths.ts';
 import type { ChainTarget } from '../core/chain-state.ts';
 import { LIMITS } from '../core/policy.ts';
 import type { ManagedChain } from './chains.ts';
@@ -85,7 +86,7 @@ function buildHooks(
 }
 
 function buildTokenFile(name: string, { config }: Site): PublisherPort {
-  return createTokenFilePublisher({ path: join(config.runtimeDirectory, 'tokens', name) });
+  return createTokenFilePublisher({ path: tokenFilePath(config.runtimeDirectory, name) });
 }
 
 function buildHook(
