@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { LIMITS } from '../../src/core/policy.ts';
 import type { ManagedChain } from '../../src/daemon/chains.ts';
-import { createDaemon, type DaemonOptions } from '../../src/daemon/daemon.ts';
+import type { DaemonOptions } from '../../src/daemon/daemon.ts';
 import type { AlertMessage } from '../../src/daemon/ports.ts';
 import type { Reloading } from '../../src/daemon/reloading.ts';
+import { daemonOnFakes } from './fake-daemon.ts';
 import {
-  fakeJournal,
-  fakeLeftRuns,
   fakeMemory,
   fakePublisher,
   fakeStore,
-  fingerprint,
   keptLog,
   managed,
   manualAlarm,
@@ -41,26 +39,18 @@ function build(options: Partial<DaemonOptions> = {}) {
   const sentinels = new Map<string, unknown>();
   const alerts: AlertMessage[] = [];
   const memory = fakeMemory();
-  const daemon = createDaemon({
-    version: '0.0.0',
-    configPath: '/nowhere/config.json',
+  const daemon = daemonOnFakes({
     clock,
     alarm,
     log,
-    journal: fakeJournal(),
     memory,
-    leftRuns: fakeLeftRuns(),
     sentinel: { set: async (name, down) => void sentinels.set(name, down) },
-    fingerprint,
-    createRunId: () => 'run-1',
-    bootId: null,
     credentials,
     chains: [chainOf(['a', 'b'], target)],
     settings: {
       sinks: [{ name: 'list', send: async (message) => void alerts.push(message) }],
       maxConcurrentRefreshes: 4,
     },
-    readConfiguration: async () => ({ ok: false, problems: ['not used'] }),
     ...options,
   });
   const pass = (ms: number) => {

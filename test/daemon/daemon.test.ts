@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import type { ManagedCredential } from '../../src/daemon/credential.ts';
-import { createDaemon, type Daemon, type DaemonOptions } from '../../src/daemon/daemon.ts';
+import type { Daemon, DaemonOptions } from '../../src/daemon/daemon.ts';
 import type { AlertMessage, RefreshOutcome } from '../../src/daemon/ports.ts';
 import type { Reloading } from '../../src/daemon/reloading.ts';
+import { daemonOnFakes } from './fake-daemon.ts';
 import {
   deferred,
   type FakePublisher,
@@ -59,9 +60,7 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
   const alerts: AlertMessage[] = [];
   const sentinels = new Map<string, unknown>();
   const fakes = new Map(names.map((name) => [name, fake(name, () => clock.now().wallMs)]));
-  const daemon: Daemon = createDaemon({
-    version: '0.0.0',
-    configPath: '/nowhere/config.json',
+  const daemon: Daemon = daemonOnFakes({
     clock,
     alarm,
     log,
@@ -69,15 +68,11 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
     memory,
     leftRuns,
     sentinel: { set: async (name, down) => void sentinels.set(name, down) },
-    fingerprint,
-    createRunId: () => 'run-1',
-    bootId: null,
     credentials: [...fakes.values()].map(({ credential }) => credential),
     settings: {
       sinks: [{ name: 'list', send: async (message) => void alerts.push(message) }],
       maxConcurrentRefreshes: 4,
     },
-    readConfiguration: async () => ({ ok: false, problems: ['not used'] }),
     ...options,
   });
   const of = (name: string): Fake => {

@@ -4,22 +4,11 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createStore } from '../../src/adapters/stores/registry.ts';
 import { epochMs } from '../../src/core/token.ts';
-import { createDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import type { Daemon } from '../../src/daemon/daemon.ts';
 import type { RefreshOutcome, RefreshRequest } from '../../src/daemon/ports.ts';
 import { privateFolder } from '../config/arrange.ts';
-import {
-  fakeJournal,
-  fakeLeftRuns,
-  fakeMemory,
-  fakeRefresh,
-  fingerprint,
-  keptLog,
-  managed,
-  manualAlarm,
-  manualClock,
-  until,
-  WALL_START_MS,
-} from './fakes.ts';
+import { daemonOnFakes } from './fake-daemon.ts';
+import { fakeRefresh, managed, manualClock, until, WALL_START_MS } from './fakes.ts';
 
 const DAEMONS = 20;
 const HOUR_MS = 3_600_000;
@@ -67,21 +56,8 @@ function daemonOn(path: string, lockDirectory: string, answer: (request: Refresh
     expiresInDefaultMs: HOUR_MS,
   });
   const refresh = fakeRefresh(answer);
-  return createDaemon({
-    version: '0.0.0',
-    configPath: '/nowhere/config.json',
+  return daemonOnFakes({
     clock,
-    alarm: manualAlarm(),
-    log: keptLog(),
-    journal: fakeJournal(),
-    memory: fakeMemory(),
-    leftRuns: fakeLeftRuns(),
-    sentinel: { set: async () => undefined },
-    fingerprint,
-    createRunId: () => 'run-1',
-    bootId: null,
     credentials: [managed('a', { store, refresh }, { method: 'oauth' })],
-    settings: { sinks: [], maxConcurrentRefreshes: 4 },
-    readConfiguration: async () => ({ ok: false, problems: ['not used'] }),
   });
 }

@@ -7,22 +7,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createDirectoryWatches } from '../../src/adapters/stores/directory-watch.ts';
 import { createStore } from '../../src/adapters/stores/registry.ts';
 import { epochMs } from '../../src/core/token.ts';
-import { createDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import type { Daemon } from '../../src/daemon/daemon.ts';
 import type { RefreshOutcome } from '../../src/daemon/ports.ts';
 import { privateFolder } from '../config/arrange.ts';
-import {
-  fakeJournal,
-  fakeLeftRuns,
-  fakeMemory,
-  fakeRefresh,
-  fingerprint,
-  keptLog,
-  managed,
-  manualAlarm,
-  manualClock,
-  until,
-  WALL_START_MS,
-} from './fakes.ts';
+import { daemonOnFakes } from './fake-daemon.ts';
+import { fakeRefresh, managed, manualClock, until, WALL_START_MS } from './fakes.ts';
 
 const HOUR_MS = 3_600_000;
 const SOON = WALL_START_MS + HOUR_MS;
@@ -121,22 +110,9 @@ async function arrange(format: 'claude-code' | 'codex', content: string) {
   });
   const daemonWith = async (policy: Parameters<typeof managed>[2], answer: () => Promise<RefreshOutcome>) => {
     const refresh = fakeRefresh(answer);
-    const daemon = createDaemon({
-      version: '0.0.0',
-      configPath: '/nowhere/config.json',
+    const daemon = daemonOnFakes({
       clock,
-      alarm: manualAlarm(),
-      log: keptLog(),
-      journal: fakeJournal(),
-      memory: fakeMemory(),
-      leftRuns: fakeLeftRuns(),
-      sentinel: { set: async () => undefined },
-      fingerprint,
-      createRunId: () => 'run-1',
-      bootId: null,
       credentials: [managed('a', { store, refresh }, policy)],
-      settings: { sinks: [], maxConcurrentRefreshes: 4 },
-      readConfiguration: async () => ({ ok: false, problems: ['not used'] }),
     });
     onTestFinished(() => daemon.stop());
     await daemon.start();

@@ -3,24 +3,11 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDirectoryWatches } from '../../src/adapters/stores/directory-watch.ts';
 import { createStore } from '../../src/adapters/stores/registry.ts';
-import { createDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import type { Daemon } from '../../src/daemon/daemon.ts';
 import type { RefreshOutcome, StorePort } from '../../src/daemon/ports.ts';
 import { privateFolder } from '../config/arrange.ts';
-import {
-  deferred,
-  fakeJournal,
-  fakeLeftRuns,
-  fakeMemory,
-  fakeRefresh,
-  fakeStore,
-  fingerprint,
-  keptLog,
-  managed,
-  manualAlarm,
-  manualClock,
-  tokens,
-  until,
-} from './fakes.ts';
+import { daemonOnFakes } from './fake-daemon.ts';
+import { deferred, fakeRefresh, fakeStore, keptLog, managed, manualClock, tokens, until } from './fakes.ts';
 
 const OTHER = { kind: 'tokens', tokens: tokens({ accessToken: 'access-9', refreshToken: 'refresh-9' }) } as const;
 
@@ -28,21 +15,10 @@ function daemonOf(store: StorePort, answer: () => Promise<RefreshOutcome> = asyn
   const clock = manualClock();
   const log = keptLog();
   const refresh = fakeRefresh(answer);
-  const daemon: Daemon = createDaemon({
-    version: '0.0.0',
-    configPath: '/nowhere/config.json',
+  const daemon: Daemon = daemonOnFakes({
     clock,
-    alarm: manualAlarm(),
     log,
-    journal: fakeJournal(),
-    memory: fakeMemory(),
-    leftRuns: fakeLeftRuns(),
-    sentinel: { set: async () => undefined },
-    fingerprint,
-    createRunId: () => 'run-1',
-    bootId: null,
     credentials: [managed('a', { store, refresh })],
-    settings: { sinks: [], maxConcurrentRefreshes: 4 },
     readConfiguration: async () => ({
       ok: true,
       added: [],
