@@ -11,13 +11,13 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { startApiServer } from '../src/api/server.ts';
 import { systemTimers } from '../src/api/timers.ts';
-import { resolvePolicy } from '../src/config/resolve-policy.ts';
 import type { Event } from '../src/core/event.ts';
 import { step } from '../src/core/lifecycle.ts';
 import { initialState } from '../src/core/memory.ts';
 import { epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../src/core/token.ts';
 import type { DaemonPort } from '../src/daemon/ports.ts';
 import { createSite, ENVIRONMENT } from './daemon.ts';
+import { policyOf } from './policy.ts';
 import { type Finding, median } from './table.ts';
 
 export async function measurePush(): Promise<readonly Finding[]> {
@@ -104,16 +104,7 @@ function createSource(): { readonly daemon: DaemonPort; readonly step: () => voi
     const passedMs = performance.now() - began;
     return { wallMs: epochMs(startMs + passedMs), monotonicMs: monotonicMs(passedMs) };
   };
-  const policy = resolvePolicy({
-    name: 'c0',
-    format: 'token-response',
-    refresh: { kind: 'command', argv: ['refresh'], cwd: '/', result: 'stdout', input: 'token', environment: {} },
-    own: {},
-    defaults: {},
-    alerts: { kinds: [], reminderMs: null },
-    hookTimeoutMs: null,
-    machineId: 'bench',
-  });
+  const policy = policyOf('c0');
   const listeners = new Set<Parameters<DaemonPort['onStep']>[0]>();
   let state = initialState({ name: 'c0', policy, targets: [], memory: null }, now());
   let changes = 0;

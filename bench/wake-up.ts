@@ -4,15 +4,14 @@
  * Rule: the real engine and core on a clock of our own that jumps from deadline to deadline; every effect is answered at
  * once, so that nothing but the wake-up is measured.
  */
-import { resolvePolicy } from '../src/config/resolve-policy.ts';
 import type { Effect } from '../src/core/effect.ts';
 import { nextDeadline, step } from '../src/core/lifecycle.ts';
 import { initialState } from '../src/core/memory.ts';
-import type { Policy } from '../src/core/policy.ts';
 import { SENTINEL_TARGET } from '../src/core/targets.ts';
 import { epochMs, type Fingerprint, type Grant, monotonicMs, type Now } from '../src/core/token.ts';
 import { createEngine, type Engine } from '../src/daemon/engine.ts';
 import type { AlarmPort } from '../src/daemon/ports.ts';
+import { policyOf } from './policy.ts';
 import { type Finding, median } from './table.ts';
 
 export function measureWakeUps(): readonly Finding[] {
@@ -72,7 +71,7 @@ function createWorld(count: number): () => number {
     engine.dispatch(credential, { type: 'store_unchanged', obstacle: null });
   }
   for (let index = 0; index < count; index += 1) {
-    const begin = { name: `c${index}`, policy: policyOf(index), targets: [], memory: null };
+    const begin = { name: `c${index}`, policy: policyOf(`credential-${index}`), targets: [], memory: null };
     engine.add(initialState(begin, now()), { type: 'token_loaded', grant: grantOf(index) });
   }
   return () => {
@@ -95,19 +94,6 @@ function grantOf(index: number): Grant {
   const fingerprint = `refresh-${index}` as Fingerprint;
   return { token, fingerprint, hasRefreshToken: true, refreshTokenExpiresAt: null, account: null };
 }
-
-/** The built-in limits. */
-const policyOf = (index: number): Policy =>
-  resolvePolicy({
-    name: `credential-${index}`,
-    format: 'token-response',
-    refresh: { kind: 'command', argv: ['refresh'], cwd: '/', result: 'stdout', input: 'token', environment: {} },
-    own: {},
-    defaults: {},
-    alerts: { kinds: [], reminderMs: null },
-    hookTimeoutMs: null,
-    machineId: '',
-  });
 
 const START_MS = Date.UTC(2026, 0, 1);
 
