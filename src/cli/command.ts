@@ -50,6 +50,8 @@ export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
   readonly argument: 'required' | 'optional' | 'none' | 'many';
+  /** Placeholder of the argument where it is not the name of a credential or chain (`NAME`). */
+  readonly argumentName?: string;
   /** Placeholder of a word that may follow the name. */
   readonly secondArgument?: string;
   /** Placeholder of what follows `--`: the words of another program, of which nothing is ours. */

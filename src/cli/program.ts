@@ -71,14 +71,27 @@ type Words = Pick<CommandArguments, 'words' | 'options'>;
 
 function subcommand(spec: CommandSpec, io: CommandIo, run: (words: Words) => Promise<void>): Command {
   const command = base(new Command(spec.name), io).description(spec.summary);
-  if (spec.argument !== 'none') command.argument(NAME_PLACEHOLDERS[spec.argument]);
+  const placeholder = argumentText(spec);
+  if (placeholder !== '') command.argument(placeholder);
   if (spec.secondArgument !== undefined) command.argument(`[${spec.secondArgument}]`);
-  if (spec.rest !== undefined) command.usage(`[options] ${NAME_PLACEHOLDERS.many} -- ${spec.rest}`);
+  if (spec.rest !== undefined) command.usage(`[options] ${placeholder} -- ${spec.rest}`);
   addOptions(command, [...spec.options, ...GLOBAL_OPTIONS]);
   return command.action(async () => run({ words: command.args, options: optionsOf(command) }));
 }
 
-const NAME_PLACEHOLDERS = { required: '<NAME>', optional: '[NAME]', many: '<NAME...>' } as const;
+/** As usage lines write it: required in angle brackets, optional in square ones; empty where there is none. */
+function argumentText({ argument, argumentName = 'NAME' }: CommandSpec): string {
+  switch (argument) {
+    case 'required':
+      return `<${argumentName}>`;
+    case 'optional':
+      return `[${argumentName}]`;
+    case 'many':
+      return `<${argumentName}...>`;
+    case 'none':
+      return '';
+  }
+}
 
 /** By the long names that the specifications use, not by the camel case that commander makes of them. */
 function optionsOf(command: Command): CommandArguments['options'] {
