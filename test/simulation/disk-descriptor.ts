@@ -43,7 +43,7 @@ export function writeCall(tree: Tree, file: OpenFile, data: Uint8Array, position
   const write = (bytes: Uint8Array): number => {
     if ((file.flags & ACCESS_MODE) === constants.O_RDONLY) throw new Refused('EBADF');
     const from = at();
-    writeAt(inode.content, from, bytes, tree.now());
+    writeAt(inode.content, from, bytes, tree.elapsed());
     if (position === null) file.offset = from + bytes.length;
     if (bytes.length > 0) changed(tree, file);
     return bytes.length;
@@ -68,7 +68,7 @@ export function truncateCall(tree: Tree, file: OpenFile, size: number): Call<voi
     isModifying: true,
     perform: () => {
       if ((file.flags & ACCESS_MODE) === constants.O_RDONLY) throw new Refused('EINVAL');
-      truncateTo(file.inode.content, size, tree.now());
+      truncateTo(file.inode.content, size, tree.elapsed());
       changed(tree, file);
     },
   };

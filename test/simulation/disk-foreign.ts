@@ -31,6 +31,7 @@ export interface ForeignView {
   readBytes(path: string): Buffer | null;
   /** As a power failure at this moment would surely leave it; null where even the name could be gone. */
   durableText(path: string): string | null;
+  durableBytes(path: string): Buffer | null;
   /** Null where nothing is; a link itself. */
   stat(path: string): DiskStats | null;
   /** Names in the order of their bytes; none where no directory is. */
@@ -83,6 +84,7 @@ export function foreignView(tree: Tree): ForeignView {
     readBytes,
     readText: (path) => readBytes(path)?.toString('utf8') ?? null,
     durableText: (path) => durableOf(tree, path)?.toString('utf8') ?? null,
+    durableBytes: (path) => durableOf(tree, path),
     stat: (path) => {
       const inode = look(tree, path, false);
       return inode === null ? null : new DiskStats(inode);

@@ -46,7 +46,7 @@ export function openCall(tree: Tree, path: string, { flags, mode }: { flags: num
       refuseKind(inode, { flags, creates, isWriting });
       if (found.inode === null && directory !== null) changeNames(tree, [{ directory, name, inode }]);
       if (has(constants.O_TRUNC) && inode.kind === 'file') {
-        truncateTo(inode.content, 0, tree.now());
+        truncateTo(inode.content, 0, tree.elapsed());
         touch(tree, inode, { modified: true });
       }
       inode.opens += 1;

@@ -10,7 +10,7 @@ import { commitNames, type Inode, type NameChange, type Tree } from './disk-tree
 
 /** @param random from 0 to below 1 */
 export function losePower(tree: Tree, random: () => number): void {
-  const since = tree.now() - WRITE_BACK_MS;
+  const since = tree.elapsed() - WRITE_BACK_MS;
   commitNames(
     tree,
     tree.pendingNames.filter(({ atMs }) => atMs < since),

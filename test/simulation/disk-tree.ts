@@ -54,6 +54,8 @@ export interface Tree {
   readonly root: Inode;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Ms that only grow: how long something has waited to be written back. */
+  readonly elapsed: () => number;
   readonly uid: number;
   readonly gid: number;
   /** Oldest first. */
@@ -66,14 +68,15 @@ export interface Tree {
   onEvent: (directory: Inode, kind: ChangeKind, name: string | null) => void;
 }
 
-export function createTree(options: Pick<Tree, 'now' | 'uid' | 'gid'>): Tree {
-  const { now, uid, gid } = options;
+export function createTree(options: Pick<Tree, 'now' | 'elapsed' | 'uid' | 'gid'>): Tree {
+  const { now, elapsed, uid, gid } = options;
   const stamp = coarse(now());
   const attributes: Attributes = { mode: 0o755, uid, gid, atimeNs: stamp, mtimeNs: stamp, ctimeNs: stamp };
   const root = bareInode({ id: ROOT_INO, kind: 'directory', attributes });
   root.names = 1;
   return {
     now,
+    elapsed,
     uid,
     gid,
     root,
@@ -116,7 +119,7 @@ export function changeNames(tree: Tree, settings: readonly NameSetting[]): void 
     }
     directory.attributes = { ...directory.attributes, mtimeNs: stamp, ctimeNs: stamp };
   }
-  tree.pendingNames.push({ settings, atMs: tree.now() });
+  tree.pendingNames.push({ settings, atMs: tree.elapsed() });
   if (tree.pendingNames.length > PENDING_MAX) commitNames(tree, tree.pendingNames.slice(0, PENDING_MAX / 2));
   for (const { directory, name } of settings) tree.onEvent(directory, 'rename', name);
   for (const inode of lost) {

@@ -46,6 +46,8 @@ export type { Space } from './disk-rules.ts';
 export interface DiskOptions {
   /** Epoch ms, as the program's own clock says it. */
   readonly now: () => number;
+  /** Ms that nobody sets, for what waits to be written back; default: `now`. */
+  readonly elapsed?: () => number;
   /** From 0 to below 1. */
   readonly random: () => number;
   readonly schedule: (operation: DiskOperation, run: () => void) => void;
@@ -78,8 +80,8 @@ export interface Disk extends ForeignView {
 }
 
 export function createDisk(options: DiskOptions): Disk {
-  const { now, random, schedule, fault = () => null, eventLoss = 0, uid = 1000, gid = 1000 } = options;
-  const tree = createTree({ now, uid, gid });
+  const { now, elapsed = now, random, schedule, fault = () => null, eventLoss = 0, uid = 1000, gid = 1000 } = options;
+  const tree = createTree({ now, elapsed, uid, gid });
   let processes: readonly DiskProcess[] = [];
   let processCount = 0;
   let operationCount = 0;

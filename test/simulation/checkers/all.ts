@@ -1,0 +1,25 @@
+/**
+ * All checkers of a world.
+ */
+import type { Read } from '../actors/consumer.ts';
+import type { World } from '../world.ts';
+import { Calm } from './calm.ts';
+import { watchLeftovers } from './leftovers.ts';
+import { watchLiveness } from './liveness.ts';
+import { watchLog } from './log.ts';
+import { watchLosses } from './losses.ts';
+import { watchReads } from './reads.ts';
+import { watchReports } from './reports.ts';
+import { watchSends } from './sends.ts';
+
+/** @returns what is to be told of each token that a consumer was given */
+export function watchEverything(world: World): (read: Read) => void {
+  const calm = new Calm(world);
+  watchLog(world);
+  watchSends(world);
+  watchLiveness(world, calm);
+  watchLosses(world);
+  watchReports(world);
+  watchLeftovers(world, calm);
+  return watchReads(world, calm);
+}

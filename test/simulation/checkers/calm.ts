@@ -1,0 +1,56 @@
+/**
+ * Since when nothing hindered a credential: the moment from which the daemon must have put things right in time.
+ *
+ * Rule: generous. What is in doubt counts as a hindrance; a checker that cries wolf is soon switched off.
+ */
+import type { World } from '../world.ts';
+
+export class Calm {
+  readonly #world: World;
+  readonly #disturbedAt = new Map<string | null, number>();
+  #readyAt = Number.POSITIVE_INFINITY;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { scheduler, on } = world;
+    on.disturbed.push((credential) => void this.#disturbedAt.set(credential, scheduler.now));
+    on.ready.push(() => {
+      this.#readyAt = scheduler.now;
+    });
+    on.down.push(() => {
+      this.#readyAt = Number.POSITIVE_INFINITY;
+    });
+    on.trip.push(({ by, server }) => {
+      if (by === 'foreign') this.#disturbedAt.set(server.name, scheduler.now);
+    });
+  }
+
+  /** World time; infinite while something hinders it now. */
+  since(credential: string): number {
+    const server = this.#world.server(credential);
+    const weather = server.weather();
+    return Math.max(
+      this.ofMachine(),
+      this.#disturbedAt.get(credential) ?? 0,
+      weather.kind === 'calm' ? weather.fromMs : Number.POSITIVE_INFINITY,
+      server.limitedUntil,
+    );
+  }
+
+  /** The same without what happens to servers and stores: daemon, disk, clocks. */
+  ofMachine(): number {
+    const { machine, scenario, scheduler } = this.#world;
+    if (machine.wallAheadMs !== 0) return Number.POSITIVE_INFINITY;
+    const disk = scenario.disk.map(({ fromMs, toMs }) => (fromMs <= scheduler.now ? toMs : 0));
+    return Math.max(this.#readyAt, this.#disturbedAt.get(null) ?? 0, ...disk);
+  }
+
+  /** When the store was last touched by others. */
+  disturbedAt(credential: string): number {
+    return this.#disturbedAt.get(credential) ?? 0;
+  }
+
+  forMs(credential: string): number {
+    return this.#world.scheduler.now - this.since(credential);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * While nothing hinders it, the daemon has a usable token, or says that a person must act and is right about it (A5, F67, F79).
+ *
+ * Rule: what "in time" means is computed from the credential's own limits; what hinders, calm.ts knows.
+ */
+import type { Policy } from '../../../src/core/policy.ts';
+import type { CredentialState } from '../../../src/core/state.ts';
+import { accessTokenIn, refreshTokenIn } from '../actors/store-file.ts';
+import type { CredentialPlan } from '../scenario.ts';
+import type { World } from '../world.ts';
+import type { Calm } from './calm.ts';
+
+export function watchLiveness(world: World, calm: Calm): void {
+  /** Since when it has been without a usable token, as far as was looked. */
+  const downSince = new Map<string, number>();
+  const limitedAt = new Map<string, number>();
+  world.on.request.push(({ name }, { by }, { answer }) => {
+    if (by === 'freshd' && answer.status === 429) limitedAt.set(name, world.scheduler.now);
+  });
+
+  world.on.minute.push(() => {
+    const running = world.life?.running;
+    if (running == null) return;
+    const now = running.daemon.now();
+    for (const plan of world.scenario.credentials) {
+      const state = world.state(plan.name);
+      if (state === null) continue;
+      const isUsable = running.readToken(state, now).kind === 'token';
+      // Whoever waits for a person is not waited for; the time begins when it goes on.
+      const isLatched = state.phase.kind === 'reauthorization_required';
+      if (isUsable || isLatched) downSince.delete(plan.name);
+      const from = Math.max(downSince.get(plan.name) ?? world.scheduler.now, calm.since(plan.name));
+      if (!isUsable && !isLatched && !downSince.has(plan.name)) downSince.set(plan.name, world.scheduler.now);
+      const forMs = world.scheduler.now - from;
+      const boundMs = boundOf(state.policy, plan, { isLimited: limitedAt.has(plan.name) });
+      if (isUsable) limitedAt.delete(plan.name);
+      if (!isUsable && forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs });
+      judgeLatch(world, plan, state, calm);
+    }
+  });
+}
+
+/** Reasons why a person must act are believed here, and judged below. */
+function judgeDown(
+  world: World,
+  plan: CredentialPlan,
+  { phase, lastFailure }: CredentialState,
+  { forMs, boundMs }: { readonly forMs: number; readonly boundMs: number },
+): void {
+  if (phase.kind === 'reauthorization_required') return;
+  const store = world.disk.readText(plan.storePath) ?? '';
+  const { grants } = world.server(plan.name);
+  const access = accessTokenIn(store);
+  const refresh = grants.findRefresh(refreshTokenIn(store) ?? '');
+  const isGoodInStore = access !== null && grants.isGood(access, world.scheduler.now);
+  const canRefresh = plan.method !== 'follow' && refresh !== null;
+  if (!isGoodInStore && !canRefresh) return;
+  world.fail(
+    'liveness',
+    `${plan.name} (${plan.method}): no usable token for ${seconds(forMs)}, at most ${seconds(boundMs)} expected; ` +
+      `it is ${phase.kind}, the last failure was ${lastFailure?.code}`,
+  );
+}
+
+/** Whoever says that a person must act has to be right: a grant that the server takes is no reason to ask for a login. */
+function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, calm: Calm): void {
+  const { phase, policy, superseded } = state;
+  if (phase.kind !== 'reauthorization_required' || phase.reason === 'config') return;
+  if (phase.code === 'superseded_grant' && superseded.length > 0) return;
+  const store = world.disk.readText(plan.storePath) ?? '';
+  const refresh = world.server(plan.name).grants.findRefresh(refreshTokenIn(store) ?? '');
+  const isTaken = refresh !== null && refresh.family.revoked === null && refresh.spent === null;
+  const forMs = calm.forMs(plan.name);
+  if (isTaken && forMs > policy.storeCheckMs + LOOK_SLACK_MS) {
+    world.fail(
+      'F67',
+      `${plan.name}: asks for a login (${phase.reason}, ${phase.code}), but the server takes what is stored`,
+    );
+  }
+}
+
+function boundOf(policy: Policy, { patience }: CredentialPlan, { isLimited }: { readonly isLimited: boolean }): number {
+  const { retryIntervalMs, activeRecoveryIntervalMs, refreshTimeoutMs, killGraceMs, storeCheckMs, limits } = policy;
+  const isWaitedFor = patience === 1 && !isLimited;
+  const waitMs = isWaitedFor ? retryIntervalMs : Math.max(retryIntervalMs, activeRecoveryIntervalMs);
+  const runMs = refreshTimeoutMs + killGraceMs + limits.resultSlackMs;
+  return waitMs + 2 * runMs + limits.emptyBudgetWaitMs + storeCheckMs + policy.settleMs + LOOK_SLACK_MS;
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+// The look once a minute, waiting in line, and a slow disk.
+const LOOK_SLACK_MS = 150_000;

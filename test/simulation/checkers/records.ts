@@ -1,0 +1,29 @@
+/**
+ * What freshd has recorded of a credential, as the kernel's image of its disk shows it.
+ *
+ * Rule: searched as bytes; a journal is mostly zeros, and making text of it costs more than all else that is checked.
+ */
+import { STATE } from '../scenario.ts';
+import type { World } from '../world.ts';
+
+/** Whether store or journal hold this token. */
+export function isRecorded(world: World, credential: string, token: string): boolean {
+  return pathsOf(world, credential).some((path) => world.disk.readBytes(path)?.includes(token) === true);
+}
+
+/** Whether a power failure at this moment would leave it for sure. */
+export function isDurable(world: World, credential: string, token: string): boolean {
+  return pathsOf(world, credential).some((path) => world.disk.durableBytes(path)?.includes(token) === true);
+}
+
+/** Refresh tokens in the store. */
+export function storedTokens(world: World, credential: string): readonly string[] {
+  return world.disk.readText(world.plan(credential).storePath)?.match(REFRESH_TOKENS) ?? [];
+}
+
+const pathsOf = (world: World, credential: string): readonly string[] => [
+  world.plan(credential).storePath,
+  `${STATE}/journal/${credential}.journal`,
+];
+
+const REFRESH_TOKENS = /rt-\d+-\d+-[0-9a-f]+/g;
