@@ -31,11 +31,16 @@ const ROOMS: readonly Room[] = [
   },
   {
     files: /^adapters\//,
-    imports: ['core/', 'daemon/ports.ts', 'adapters/'],
+    imports: ['core/', 'daemon/ports.ts', 'daemon/system-ports.ts', 'adapters/'],
     node: true,
-    packages: ['croner', 'dotenv', 'execa', 'node-notifier', 'oauth4webapi', 'proper-lockfile', 'pino'],
+    packages: ['croner', 'dotenv', 'execa', 'koffi', 'node-notifier', 'oauth4webapi', 'proper-lockfile', 'pino'],
   },
-  { files: /^api\//, imports: ['core/', 'daemon/ports.ts', 'api/'], node: true, packages: ['fastify'] },
+  {
+    files: /^api\//,
+    imports: ['core/', 'daemon/ports.ts', 'daemon/system-ports.ts', 'api/'],
+    node: true,
+    packages: ['fastify'],
+  },
   // Two files of others, so that places and near names are the same for library, command line and daemon.
   {
     files: /^client\//,

@@ -1,0 +1,48 @@
+/**
+ * Ports to the system that a daemon lives in: calls that Node does not have, and the service manager's ear.
+ *
+ * Rule: as in ports.ts; apart from it because a daemon runs without any of this, and says what it then cannot do.
+ */
+
+/** Who is at the other end of a local connection, as the kernel noted it when the connection was made. */
+export interface PeerIdentity {
+  readonly uid: number;
+  readonly gid: number;
+  /** Null where the system does not say, as for a process outside our process namespace. */
+  readonly pid: number | null;
+}
+
+/** Did the system do what was asked of it? `not_here`: it has no such thing. */
+export type Protection = 'done' | 'refused' | 'not_here';
+
+/** The few calls of the system that Node does not have. Each is synchronous and takes microseconds; an fd is only borrowed. */
+export interface NativePort {
+  /**
+   * Sends one datagram to a Unix socket, without waiting for room.
+   * @param address a path, or `@name` in Linux's abstract namespace
+   * @throws PortError `notify_failed`; `notify_busy`: the receiver has no room now
+   */
+  sendDatagram(address: string, text: string): void;
+  /** Null when the descriptor is not a connection whose peer the system names. */
+  peerOf(fd: number): PeerIdentity | null;
+  /**
+   * Path of the program that the peer of this connection runs now. Null: it is gone, or the system does not let us look. Never
+   * that of another process that has got the pid since.
+   */
+  peerExecutable(fd: number): string | null;
+  /** No debugger of the same user may attach, and no image of the memory is written. */
+  forbidDumps(): { readonly notDumpable: Protection; readonly noCoreFiles: Protection };
+}
+
+/** Whether those calls are at hand; `why` is for people, and says what to do. */
+export type NativeSupport =
+  | { readonly isAvailable: true; readonly native: NativePort }
+  | { readonly isAvailable: false; readonly why: string };
+
+/** The service manager's socket for news of us (`$NOTIFY_SOCKET`). */
+export interface NotifyPort {
+  /** Does a message cost no process? If it does, a watchdog cannot be served. */
+  readonly isCheap: boolean;
+  /** @param text lines as in sd_notify(3), never a secret @throws PortError `notify_failed`, `notify_busy` */
+  send(text: string): Promise<void>;
+}
