@@ -101,5 +101,5 @@ function jitterSeed(machineId: string, name: string): number {
   return createHash('sha256').update(`${machineId}\0${name}`).digest().readUInt32BE(0);
 }
 
-// What the shell allows a hook beyond its own limits, and its wait for a turn among others.
-const DELIVERY_SLACK_MS = 30_000;
+// What the shell allows a hook beyond its own limits: its wait for the files before it, and for a turn among others.
+const DELIVERY_SLACK_MS = 90_000;

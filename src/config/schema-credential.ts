@@ -81,7 +81,7 @@ const publishSchema = object(
       fallback: '`"atomic"`',
     }).optional(),
     hook: argv({
-      doc: 'A program to run after each new token or withdrawal. It gets facts in its environment, never the token.',
+      doc: 'A program to run after each new token or withdrawal, once the files of that credential and its chain were written, or could not be. It gets facts in its environment, never the token.',
     }).optional(),
     timeoutSeconds: number(SETTING_TABLE.hookTimeoutSeconds),
   },

@@ -4,7 +4,8 @@
  * Rule: every target of every credential is a world of its own. It has at most one operation outstanding and one command
  * waiting, the latest; a superseded one is dropped, since the core ignores answers to older revisions. An operation that
  * passes its time limit is reported as failed while it stays outstanding, and until it ends every command to that target is
- * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool.
+ * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool. A target that
+ * follows others begins when those were tried.
  */
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
@@ -12,6 +13,7 @@ import { SENTINEL_TARGET } from '../core/targets.ts';
 import { describeBug } from './bug.ts';
 import { createGate } from './gate.ts';
 import { type LogPort, PortError, type PublisherPort, type PublishRemark, type SentinelPort } from './ports.ts';
+import { createPublishOrder } from './publish-order.ts';
 import { within } from './time-limit.ts';
 
 export type PublishEffect = Extract<Effect, { type: 'publish_token' | 'withdraw_token' | 'set_sentinel' }>;
@@ -31,6 +33,8 @@ export interface PublicationsOptions {
   readonly log: LogPort;
   /** For one operation of a target that has no limit of its own. */
   readonly limitMs: number;
+  /** Resolves when those effects of that credential or chain that are queued now have been started. */
+  readonly handedOut: (name: string) => Promise<void>;
 }
 
 export interface Publications {
@@ -57,6 +61,7 @@ export function createPublications(options: PublicationsOptions): Publications {
   const targets = new Map<string, Target>();
   const active = new Set<Promise<void>>();
   const gate = createGate(OPERATIONS_MAX);
+  const order = createPublishOrder(options.handedOut);
 
   return {
     submit(credential, effect) {
@@ -76,34 +81,46 @@ export function createPublications(options: PublicationsOptions): Publications {
   async function serve(key: string, first: Command): Promise<void> {
     const target: Target = { waiting: null, hung: false };
     targets.set(key, target);
+    const follows = publisherOf(first, options)?.follows ?? null;
+    let quiet = (): void => undefined;
+    if (follows === null) order.note(first.credential, new Promise((resolve) => (quiet = resolve)));
     for (let command: Command | null = first; command !== null; command = takeWaiting(target)) {
-      const operation = run(command, target);
+      const operation = run(command, target, follows);
       active.add(operation.answered);
       await operation.answered;
       active.delete(operation.answered);
+      if (target.hung) quiet();
       await operation.ended;
       target.hung = false;
     }
     targets.delete(key);
+    quiet();
   }
 
-  /** `answered` comes within the limit and its turn at the gate; `ended` when the operation really is over. */
-  function run(command: Command, target: Target): { answered: Promise<void>; ended: Promise<unknown> } {
+  /** `answered` comes within the limit, its turn at the gate and that of what it follows; `ended` when the operation really is over. */
+  function run(
+    first: Command,
+    target: Target,
+    follows: readonly string[] | null,
+  ): { answered: Promise<void>; ended: Promise<unknown> } {
     let end: (over: Promise<unknown>) => void;
     const ended = new Promise((resolve) => {
       end = resolve;
     });
-    const answered = gate.run(async () => {
-      const work = operate(command, options);
-      end(work);
-      const outcome = await within(work, limitOf(command, options));
-      if (outcome === 'timed_out') {
-        target.hung = true;
-        reportTimedOut(command, options);
-        const waiting = takeWaiting(target);
-        if (waiting !== null) reportTimedOut(waiting, options);
-      } else report(command, outcome, options);
-    });
+    const turn = (): Promise<void> =>
+      gate.run(async () => {
+        const command = takeWaiting(target) ?? first;
+        const work = operate(command, options);
+        end(work);
+        const outcome = await within(work, limitOf(command, options));
+        if (outcome === 'timed_out') {
+          target.hung = true;
+          reportTimedOut(command, options);
+          const waiting = takeWaiting(target);
+          if (waiting !== null) reportTimedOut(waiting, options);
+        } else report(command, outcome, options);
+      });
+    const answered = follows === null ? turn() : order.whenTried(follows).then(turn);
     return { answered, ended };
   }
 }

@@ -47,14 +47,15 @@ class EffectPerformer implements Performer {
   readonly #checkStore: (credential: string) => Promise<void>;
   readonly #sendAlert: ReturnType<typeof createAlertSender>;
   readonly #queues = new Map<string, Effect[]>();
-  readonly #draining = new Set<Promise<void>>();
+  readonly #draining = new Map<string, Promise<void>>();
   readonly #running = new Set<Promise<void>>();
 
   constructor(options: PerformerOptions) {
     const { report, publishing } = options;
     this.#options = options;
     this.#attempts = new Attempts({ ...options, lockLimitMs: LOCK_MS_MAX, stepLimitMs: STEP_MS_MAX });
-    this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX });
+    const handedOut = async (name: string) => this.#draining.get(name);
+    this.#publications = createPublications({ ...options, limitMs: PUBLISH_MS_MAX, handedOut });
     const isAttempting = (name: string) => this.#attempts.isOpen(name);
     this.#checkStore = createStoreChecks({ ...options, isAttempting, limitMs: STORE_CHECK_MS_MAX });
     const remedy = (name: string) => publishing(name)?.remedy ?? '';
@@ -69,7 +70,7 @@ class EffectPerformer implements Performer {
       return;
     }
     this.#queues.set(credential, [...effects]);
-    track(this.#drain(credential), this.#draining);
+    this.#draining.set(credential, this.#drain(credential));
   }
 
   cancelRuns(credentials: readonly string[]): void {
@@ -81,12 +82,13 @@ class EffectPerformer implements Performer {
   }
 
   async published(): Promise<void> {
-    while (this.#draining.size > 0) await Promise.all(this.#draining);
+    while (this.#draining.size > 0) await Promise.all(this.#draining.values());
     await this.#publications.idle();
   }
 
   async idle(): Promise<void> {
-    while (this.#running.size + this.#draining.size > 0) await Promise.all([...this.#running, ...this.#draining]);
+    while (this.#running.size + this.#draining.size > 0)
+      await Promise.all([...this.#running, ...this.#draining.values()]);
     await this.#publications.idle();
   }
 
@@ -103,6 +105,7 @@ class EffectPerformer implements Performer {
       }
     }
     this.#queues.delete(credential);
+    this.#draining.delete(credential);
   }
 
   /** @returns a promise only for what the next effect has to wait for */

@@ -133,6 +133,8 @@ export interface PublisherPort {
   readonly id: string;
   /** How long one operation may take before it counts as hung; absent: as long as a file may. */
   readonly limitMs?: number;
+  /** Credentials and chains of which all other targets are tried before this one; absent: it goes at once. */
+  readonly follows?: readonly string[];
   /**
    * @returns what a person should know although it is done, if there is anything
    * @throws PortError; the old content is then still whole

@@ -45,12 +45,15 @@ export function buildChain({ name, members }: ChainConfig, site: Site): ManagedC
   // A token that must not lie in a file does not get into one by way of a chain.
   const tokenFiles = credentials.every(({ tokenFile }) => tokenFile) ? [buildTokenFile(name, site)] : [];
   const shared = [...tokenFiles, ...buildEnvFiles(followers, site)];
-  const hooks = followers.flatMap((credential) => buildHooks(credential, site));
+  const hooks = followers.flatMap((credential) => buildHooks(credential, name, site));
   const targets: readonly ChainTarget[] = [
     ...shared.map(({ id }) => ({ id, of: null })),
     ...hooks.map(({ hook, of }) => ({ id: hook.id, of })),
   ];
-  const policy = { alerts: site.config.alerts.kinds, limits: LIMITS };
+  // Of its members one may have a hook that takes its time.
+  const timeouts = followers.map(({ policy }) => policy.limits.deliveryTimeoutMs);
+  const limits = { ...LIMITS, deliveryTimeoutMs: Math.max(LIMITS.deliveryTimeoutMs, ...timeouts) };
+  const policy = { alerts: site.config.alerts.kinds, limits };
   return { spec: { name, members, targets, policy }, publishers: [...shared, ...hooks.map(({ hook }) => hook)] };
 }
 
@@ -74,14 +77,15 @@ function buildEnvFiles(followers: readonly CredentialConfig[], site: Site): read
 
 function buildHooks(
   credential: CredentialConfig,
+  chain: string,
   site: Site,
 ): readonly { readonly hook: PublisherPort; readonly of: string }[] {
   const { name: of, publish } = credential;
   return publish.flatMap((target, position) => {
     if (target.type !== 'hook') return [];
     const hook = buildHook(target, { ...credential, position }, site);
-    // Two members may run the same program.
-    return { hook: { ...hook, id: `${hook.id} of ${of}` }, of };
+    // Two members may run the same program. Each may also read the member's own token file, which is no target of the chain.
+    return { hook: { ...hook, id: `${hook.id} of ${of}`, follows: [of, chain] }, of };
   });
 }
 
@@ -97,7 +101,7 @@ function buildHook(
   const { killGraceMs } = policy;
   const { childEnvironment: environment } = site;
   const hook = createHookPublisher({ argv, cwd, credential: name, position, timeoutMs, killGraceMs, environment });
-  return { ...hook, limitMs: timeoutMs + killGraceMs + HOOK_SLACK_MS };
+  return { ...hook, limitMs: timeoutMs + killGraceMs + HOOK_SLACK_MS, follows: [name] };
 }
 
 /** What freshd wrote is remembered by file and variable: it stays freshd's when a credential joins a chain, or leaves it. */

@@ -39,8 +39,9 @@ describe('the policy of a credential', () => {
     const deliveryTimeoutMs = async (publish: readonly object[]) =>
       (await loaded({ credentials: { mail: { ...MAIL, killGraceSeconds: 5, publish } } })).credentials[0]?.policy.limits
         .deliveryTimeoutMs;
-    expect(await deliveryTimeoutMs([hook(10)])).toBe(60_000);
-    expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(155_000);
+    expect(await deliveryTimeoutMs([])).toBe(60_000);
+    expect(await deliveryTimeoutMs([hook(10)])).toBe(105_000);
+    expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(215_000);
   });
 
   test('the credential wins over its store format, that over defaults, those over the built-in value', async () => {

@@ -15,6 +15,7 @@ function build(publishers: readonly FakePublisher[], limitMs = 60_000) {
     report: (_name, event) => events.push(event),
     log,
     limitMs,
+    handedOut: async () => undefined,
   });
   return { publications, events, log, sentinels };
 }
@@ -134,4 +135,47 @@ test('a target that the configuration no longer names is refused', async () => {
   publications.submit('a', publish('gone', 1));
   await publications.idle();
   expect(events).toMatchObject([{ type: 'publish_failed', target: 'gone', code: 'target_gone' }]);
+});
+
+test('a hook begins when the files and the sentinel asked for with it were tried, and takes the latest news', async () => {
+  const file = fakePublisher('file');
+  const end = deferred();
+  file.act = () => end.promise;
+  const hook = Object.assign(fakePublisher('hook'), { follows: ['a'] });
+  const { publications, events } = build([hook, file]);
+  publications.submit('a', publish('hook', 1));
+  publications.submit('a', publish('file', 1));
+  await until(() => file.told.length === 1);
+  publications.submit('a', publish('file', 2));
+  publications.submit('a', publish('hook', 2));
+  expect(hook.told).toEqual([]);
+  hook.act = async () => expect(file.told).toEqual(['access-1', 'access-2']);
+  end.resolve();
+  await publications.idle();
+  expect(hook.told).toEqual(['access-2']);
+  expect(events).toEqual([
+    { type: 'publish_succeeded', target: 'file', revision: 1 },
+    { type: 'publish_succeeded', target: 'file', revision: 2 },
+    { type: 'publish_succeeded', target: 'hook', revision: 2 },
+  ]);
+});
+
+test('F83: a hook waits for a hung file only until that is given up, and for one that is known to hang not at all', async () => {
+  const hung = fakePublisher('hung');
+  const end = deferred();
+  hung.act = () => end.promise;
+  const hook = Object.assign(fakePublisher('hook'), { follows: ['a'] });
+  const { publications, events } = build([hung, hook], 20);
+  for (const revision of [1, 2]) {
+    publications.submit('a', publish('hung', revision));
+    publications.submit('a', publish('hook', revision));
+    await publications.idle();
+  }
+  expect(events).toMatchObject([
+    { type: 'publish_failed', target: 'hung', revision: 1, code: 'timed_out' },
+    { type: 'publish_succeeded', target: 'hook', revision: 1 },
+    { type: 'publish_failed', target: 'hung', revision: 2, code: 'timed_out' },
+    { type: 'publish_succeeded', target: 'hook', revision: 2 },
+  ]);
+  end.resolve();
 });
