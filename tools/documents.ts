@@ -7,6 +7,7 @@ import { configReference } from './config-reference.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { faultDocument } from './fault-document.ts';
 import { lifecycleDocument } from './lifecycle-document.ts';
+import { manPage } from './man-page.ts';
 import { testTitles } from './test-titles.ts';
 
 /** @returns content by path relative to the repository; a new generated document is one more entry */
@@ -15,6 +16,7 @@ export function generateAll(): ReadonlyMap<string, string> {
     ['config.schema.json', configJsonSchema()],
     ['docs/config.md', configReference()],
     ['docs/faults.md', faultDocument(testTitles('test'))],
+    ['docs/freshd.1', manPage()],
     ['docs/lifecycle.md', lifecycleDocument()],
   ]);
 }

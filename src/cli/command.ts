@@ -43,6 +43,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** May be given again and again; each value counts. */
   readonly isRepeatable?: true;
+  /** All that the value may be, where these are known beforehand. */
+  readonly choices?: readonly string[];
   readonly summary: string;
 }
 
@@ -52,6 +54,8 @@ export interface CommandSpec {
   readonly argument: 'required' | 'optional' | 'none' | 'many';
   /** Placeholder of the argument where it is not the name of a credential or chain (`NAME`). */
   readonly argumentName?: string;
+  /** All that the argument may be, where these are known beforehand. */
+  readonly argumentChoices?: readonly string[];
   /** Placeholder of a word that may follow the name. */
   readonly secondArgument?: string;
   /** Placeholder of what follows `--`: the words of another program, of which nothing is ours. */

@@ -16,6 +16,7 @@ import {
 } from './command.ts';
 import { command as check } from './commands/check.ts';
 import { command as classify } from './commands/classify.ts';
+import { createCompletion } from './commands/completion.ts';
 import { command as exec } from './commands/exec.ts';
 import { command as explain } from './commands/explain.ts';
 import { command as login } from './commands/login.ts';
@@ -27,7 +28,7 @@ import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
 import { EXIT } from './exit-code.ts';
 
-const COMMANDS: readonly CommandSpec[] = [
+export const COMMANDS: readonly CommandSpec[] = [
   run,
   status,
   token,
@@ -39,6 +40,7 @@ const COMMANDS: readonly CommandSpec[] = [
   classify,
   check,
   reload,
+  createCompletion(() => COMMANDS),
 ];
 
 export async function runProgram(argv: readonly string[], io: CommandIo): Promise<number> {

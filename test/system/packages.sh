@@ -13,6 +13,7 @@ command -v unshare                        : util-linux
 command -v mount                          : mount
 command -v ps                             : procps
 command -v zsh                            : zsh
+command -v fish                           : fish
 command -v busybox                        : busybox
 command -v strace                         : strace
 command -v systemctl                      : systemd

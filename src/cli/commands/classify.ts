@@ -29,9 +29,19 @@ export const command: CommandSpec = {
     '{id, context, http_status, body_or_stderr, provider?}, each answered by {id, class, rule}',
   argument: 'none',
   options: [
-    { name: 'context', value: 'CONTEXT', summary: `who wrote it: ${FAILURE_CONTEXTS.join(', ')}` },
+    {
+      name: 'context',
+      value: 'CONTEXT',
+      choices: FAILURE_CONTEXTS,
+      summary: `who wrote it: ${FAILURE_CONTEXTS.join(', ')}`,
+    },
     { name: 'status', value: 'N', summary: 'its HTTP status (0: no response at all)' },
-    { name: 'provider', value: 'P', summary: `whose rows of the tables count: ${PROVIDERS.join(', ')} (default: all)` },
+    {
+      name: 'provider',
+      value: 'P',
+      choices: PROVIDERS,
+      summary: `whose rows of the tables count: ${PROVIDERS.join(', ')} (default: all)`,
+    },
     { name: 'json', summary: 'with --context: answer as one line of JSON' },
   ],
   async run(args, io) {

@@ -38,7 +38,12 @@ export const command: CommandSpec = {
   secondArgument: 'OPERATION',
   options: [
     ...DEMAND_OPTIONS,
-    { name: 'format', value: 'FORMAT', summary: `${Object.keys(FORMATS).join(', ')} (default: raw)` },
+    {
+      name: 'format',
+      value: 'FORMAT',
+      choices: Object.keys(FORMATS),
+      summary: `${Object.keys(FORMATS).join(', ')} (default: raw)`,
+    },
     {
       name: 'variable',
       value: 'NAME',

@@ -1,0 +1,44 @@
+/**
+ * `freshd completion SHELL`: a completion script on standard output; `names` prints what such a script offers as NAME.
+ *
+ * Rule: `names` never complains: somebody is in the middle of typing, and a message would land in the line.
+ */
+import { type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import { call } from '../call.ts';
+import { type CommandArguments, CommandError, type CommandIo, type CommandSpec } from '../command.ts';
+import { completionScript, SHELLS } from '../completions.ts';
+import { EXIT } from '../exit-code.ts';
+
+/** @param commands all of them, this one included; asked for when it runs */
+export function createCompletion(commands: () => readonly CommandSpec[]): CommandSpec {
+  return {
+    name: 'completion',
+    summary: 'print the completion script of a shell',
+    argument: 'required',
+    argumentName: 'SHELL',
+    argumentChoices: SHELLS,
+    options: [],
+    async run(args, io) {
+      if (args.name === 'names') {
+        io.write((await knownNames(args, io)).map((name) => `${name}\n`).join(''));
+        return EXIT.ok;
+      }
+      const shell = SHELLS.find((known) => known === args.name);
+      if (shell === undefined) {
+        throw new CommandError(`SHELL: expected ${SHELLS.join(', ')}, got ${JSON.stringify(args.name)}`, EXIT.usage);
+      }
+      io.write(completionScript(shell, commands()));
+      return EXIT.ok;
+    },
+  };
+}
+
+async function knownNames(args: CommandArguments, io: CommandIo): Promise<readonly string[]> {
+  try {
+    const { credentials, chains } = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
+    return [...credentials.map(({ credential }) => credential), ...chains.map(({ chain }) => chain)];
+  } catch (error) {
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
