@@ -20,14 +20,15 @@
  */
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
+import type { Pulse } from '../core/progress.ts';
 import type { CredentialState, Step } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
-import { createDeadlineHeap } from './alarm.ts';
 import { describeBug } from './bug.ts';
 import type { ChainSteps } from './chains.ts';
 import { type ClockWatch, createClockWatch } from './clock-watch.ts';
 import { isReading } from './credential.ts';
 import type { AlarmPort, ClockPort, LogPort } from './ports.ts';
+import { createWakeUp, type WakeUp } from './wake-up.ts';
 
 export interface EngineOptions {
   readonly step: (state: CredentialState, event: Event, now: Now) => Step;
@@ -65,6 +66,8 @@ export interface Engine {
   fault(credential: string): string | null;
   dispatch(credential: string, event: Event): void;
   onStep(listener: StepListener): () => void;
+  /** Whether the alarm still rings is read from this. */
+  pulse(): Pulse;
   /** Clears the alarm for good. */
   close(): void;
 }
@@ -79,20 +82,18 @@ class CredentialEngine implements Engine {
   readonly #faults = new Map<string, string>();
   /** What stores were found to hold, where the step threw. */
   readonly #unread = new Map<string, Event>();
-  readonly #deadlines = createDeadlineHeap();
+  readonly #wakeUp: WakeUp;
   readonly #listeners = new Set<StepListener>();
   #queue: { readonly credential: string; readonly event: Event }[] = [];
   /** Chains that stand in the queue because of a member. */
   readonly #touched = new Set<string>();
   #draining = false;
-  #closed = false;
   readonly #clockWatch: ClockWatch;
-  /** Monotonic moment for which the alarm is set; null: it is not. */
-  #armedFor: number | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#clockWatch = createClockWatch(options.clock);
+    this.#wakeUp = createWakeUp({ ...options, ring: () => this.#ring() });
   }
 
   add(state: CredentialState, first: Event): void {
@@ -104,7 +105,7 @@ class CredentialEngine implements Engine {
     this.#states.delete(credential);
     this.#faults.delete(credential);
     this.#unread.delete(credential);
-    this.#deadlines.delete(credential);
+    this.#wakeUp.delete(credential);
   }
 
   names(): readonly string[] {
@@ -129,17 +130,18 @@ class CredentialEngine implements Engine {
     if (!this.#draining) this.#drain(() => this.#noticeJump());
   }
 
+  pulse(): Pulse {
+    return this.#wakeUp.pulse();
+  }
+
   close(): void {
-    this.#closed = true;
-    this.#armedFor = null;
-    this.#options.alarm.clear();
+    this.#wakeUp.close();
   }
 
   #ring(): void {
-    this.#armedFor = null;
     this.#drain(() => {
       this.#noticeJump();
-      const due = this.#due();
+      const due = this.#wakeUp.takeDue();
       const isChain = (name: string): boolean => this.#options.chains?.has(name) === true;
       for (const credential of [...due.filter((name) => !isChain(name)), ...due.filter(isChain)]) {
         this.#queue.push({ credential, event: this.#unread.get(credential) ?? TICK });
@@ -160,7 +162,7 @@ class CredentialEngine implements Engine {
       this.#queue = [];
       this.#touched.clear();
       this.#draining = false;
-      this.#arm();
+      this.#wakeUp.arm();
     }
   }
 
@@ -224,11 +226,11 @@ class CredentialEngine implements Engine {
     { delayMs, mayRest, phase }: { readonly delayMs: number | null; readonly mayRest: boolean; readonly phase: string },
     now: Now,
   ): void {
-    if (delayMs === null && mayRest) this.#deadlines.delete(name);
-    else if (delayMs !== null && delayMs > 0) this.#deadlines.set(name, now.monotonicMs + delayMs);
+    if (delayMs === null && mayRest) this.#wakeUp.delete(name);
+    else if (delayMs !== null && delayMs > 0) this.#wakeUp.set(name, now.monotonicMs + delayMs);
     else {
       // A bug too, but one that must neither spin nor put the credential to sleep for ever.
-      this.#deadlines.set(name, now.monotonicMs + FAULT_RETRY_MS);
+      this.#wakeUp.set(name, now.monotonicMs + FAULT_RETRY_MS);
       this.#faults.set(name, 'deadline_broken');
       this.#options.log.write('error', 'deadline_broken', { credential: name, phase, delay_ms: delayMs });
     }
@@ -238,7 +240,7 @@ class CredentialEngine implements Engine {
     const { code, stack } = describeBug(error);
     this.#faults.set(credential, code);
     if (isReading(event)) this.#unread.set(credential, event);
-    this.#deadlines.set(credential, now.monotonicMs + FAULT_RETRY_MS);
+    this.#wakeUp.set(credential, now.monotonicMs + FAULT_RETRY_MS);
     this.#options.log.write('error', 'step_threw', { credential, cause: event.type, code, stack });
   }
 
@@ -265,36 +267,10 @@ class CredentialEngine implements Engine {
     const told = this.names().map((credential) => ({ credential, event: { type: 'clock_jumped', byMs } as const }));
     this.#queue = [...told, ...waiting];
   }
-
-  /** Takes what is due out of the heap; the step that follows sets a new deadline for each. */
-  #due(): readonly string[] {
-    const { monotonicMs } = this.#options.clock.now();
-    const due: string[] = [];
-    for (let first = this.#deadlines.earliest(); first !== null; first = this.#deadlines.earliest()) {
-      if (first.at > monotonicMs) break;
-      this.#deadlines.delete(first.name);
-      due.push(first.name);
-    }
-    return due;
-  }
-
-  /** An alarm that is set early enough already is left alone: ringing early costs one look. */
-  #arm(): void {
-    const first = this.#deadlines.earliest();
-    if (this.#closed || first === null) return;
-    const { monotonicMs } = this.#options.clock.now();
-    const at = Math.min(first.at, monotonicMs + SLEEP_MS_MAX);
-    if (this.#armedFor !== null && this.#armedFor <= at) return;
-    this.#armedFor = at;
-    this.#options.alarm.set(Math.max(1, Math.ceil(at - monotonicMs)), () => this.#ring());
-  }
 }
 
 const TICK = { type: 'tick' } as const;
 const NONE: readonly string[] = [];
-
-// A laptop that slept through the deadline wakes late; ticks are idempotent, so oversleeping costs at most this.
-const SLEEP_MS_MAX = 30_000;
 
 // A bug that depends on the moment passes by itself; one that does not is logged twice a minute, not in a loop.
 const FAULT_RETRY_MS = 30_000;

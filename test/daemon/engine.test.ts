@@ -245,3 +245,37 @@ test('ten thousand credentials: a wake-up looks at what is due and at nothing el
   alarm.ring();
   expect(steps).toEqual(['c77 tick']);
 });
+
+test('D4: the pulse is overdue as soon as the alarm does not ring, however many events are stepped meanwhile', () => {
+  const { engine, clock, alarm, delays, add } = build();
+  expect(engine.pulse()).toBeNull();
+  delays.set('a', 5_000).set('b', 3_600_000);
+  add('a', 'b');
+  const begun = clock.now().monotonicMs;
+  expect(engine.pulse()).toEqual({ lookedAt: begun, dueAt: begun + 5_000 });
+  clock.pass(5_000);
+  alarm.ring();
+  expect(engine.pulse()?.dueAt).toBe(begun + 10_000);
+  // No ring from here on: a deadline that every event moves ahead does not hide it.
+  delays.set('a', 3_600_000);
+  for (let minute = 0; minute < 5; minute += 1) {
+    clock.pass(60_000);
+    engine.dispatch('a', TICK);
+  }
+  expect(engine.pulse()?.dueAt).toBe(begun + 35_000);
+  alarm.ring();
+  expect(engine.pulse()?.dueAt).toBe(clock.now().monotonicMs + 30_000);
+});
+
+test('D4: where nothing is waited for, nothing is overdue, nor just after something is again', () => {
+  const { engine, clock, alarm, add } = build();
+  add('a');
+  engine.remove('a');
+  alarm.ring();
+  expect(engine.pulse()).toBeNull();
+  clock.pass(3_600_000);
+  add('b');
+  expect(engine.pulse()?.dueAt).toBe(clock.now().monotonicMs + 30_000);
+  engine.close();
+  expect(engine.pulse()).toBeNull();
+});
