@@ -24,7 +24,7 @@ import type { LoadResult } from '../config/load.ts';
 import { type Capture, tokenFilePath } from '../config/paths.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
-import { createDaemon, type Daemon } from './daemon.ts';
+import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts';
 import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
 import { PortError } from './ports.ts';
 import { buildChain } from './publish-parts.ts';
@@ -37,12 +37,13 @@ export interface Surroundings {
   readonly load: () => Promise<LoadResult>;
   readonly log: Log;
   readonly version: string;
+  readonly onReload?: DaemonOptions['onReload'];
 }
 
 /** Made before the first reading of a store: nothing of it runs until `start`. @throws PortError */
 export async function assemble(
   loaded: Pick<Extract<LoadResult, { ok: true }>, 'config' | 'secrets'>,
-  { capture, load, log, version }: Surroundings,
+  { capture, load, log, version, onReload }: Surroundings,
 ): Promise<Daemon> {
   const { config } = loaded;
   let { secrets } = loaded;
@@ -102,6 +103,7 @@ export async function assemble(
     settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
     readConfiguration: (source) => reconfigure(source === 'file' ? load : secrets.reload),
     haveSecretsChanged: (credential) => secrets.haveChanged(credential),
+    ...(onReload === undefined ? {} : { onReload }),
   });
   return daemon;
 }

@@ -16,12 +16,15 @@ export interface ComeToRestOptions {
 
 export async function comeToRest({ engine, policies, log }: ComeToRestOptions): Promise<void> {
   const names = engine.names();
-  const longestRunMs = Math.max(0, ...policies.map(runMsMax));
   const resting = atRest(engine, names);
   for (const name of names) engine.dispatch(name, { type: 'stopping' });
-  const outcome = await within(resting, longestRunMs + STOP_SLACK_MS);
+  const outcome = await within(resting, restMsMax(policies));
   if (outcome === 'timed_out') log.write('error', 'stop_timed_out', { credentials: names.length });
 }
+
+/** How long it can take until all is at rest. */
+export const restMsMax = (policies: readonly Policy[]): number =>
+  policies.reduce((longestMs, policy) => Math.max(longestMs, runMsMax(policy)), 0) + STOP_SLACK_MS;
 
 function atRest(engine: Engine, names: readonly string[]): Promise<void> {
   const running = new Set(names.filter((name) => engine.state(name)?.phase.kind !== 'stopped'));

@@ -7,9 +7,10 @@
 import type { Event } from '../core/event.ts';
 import { nextDeadline, step } from '../core/lifecycle.ts';
 import { remember } from '../core/memory.ts';
+import type { Pulse } from '../core/progress.ts';
 import type { CredentialState } from '../core/state.ts';
 import { type Chains, createChains, type ManagedChain } from './chains.ts';
-import { comeToRest } from './come-to-rest.ts';
+import { comeToRest, restMsMax } from './come-to-rest.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createEngine, type Engine, type StepListener, type Transition } from './engine.ts';
 import { createFirstEvents } from './first-events.ts';
@@ -40,6 +41,8 @@ export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>
   readonly readConfiguration: (source: ReloadSource) => Promise<Reloading>;
   /** Does a file hold another secret than this credential runs with? Absent: none comes from a file. */
   readonly haveSecretsChanged?: (credential: string) => Promise<boolean>;
+  /** Told when a reload begins. @returns to be told when it is over */
+  readonly onReload?: () => () => void;
 }
 
 export interface Daemon extends DaemonPort {
@@ -50,6 +53,10 @@ export interface Daemon extends DaemonPort {
   stop(): Promise<void>;
   /** Hastens a stop: ends the runs under way, their outcome is recorded as it comes; waits for no hook and no alert. */
   cancelRuns(): void;
+  /** Whether the scheduler makes progress is read from this. */
+  pulse(): Pulse;
+  /** How long a stop can take. */
+  stopMsMax(): number;
 }
 
 export function createDaemon(options: DaemonOptions): Daemon {
@@ -145,6 +152,8 @@ class CredentialDaemon implements Daemon {
   fault = (credential: string): string | null => this.#engine.fault(credential);
   remedy = (credential: string): string => this.#credentials.get(credential)?.parts.remedy ?? '';
   now = () => this.#options.clock.now();
+  pulse = (): Pulse => this.#engine.pulse();
+  stopMsMax = (): number => restMsMax(this.#policies()) + 2 * FLUSH_MS_MAX;
   dispatch = (credential: string, event: Event): void => this.#engine.dispatch(credential, event);
   onStep = (listener: StepListener): (() => void) => this.#engine.onStep(listener);
 
@@ -174,7 +183,10 @@ class CredentialDaemon implements Daemon {
   }
 
   #reloadFrom(source: ReloadSource): Promise<ReloadResult> {
-    const result = this.#reloading.then(() => this.#reload(source));
+    const result = this.#reloading.then(() => {
+      const over = this.#options.onReload?.();
+      return this.#reload(source).finally(over);
+    });
     this.#reloading = result.catch(() => undefined);
     return result;
   }
@@ -263,11 +275,12 @@ class CredentialDaemon implements Daemon {
     this.#performer.enqueue(credential, [{ type: 'set_sentinel', revision: 0, down: null }]);
   }
 
+  #policies = () => [...this.#credentials.values()].map(({ policy }) => policy);
+
   async #stop(): Promise<void> {
     this.#watches.close();
     const names = this.#engine.names();
-    const policies = [...this.#credentials.values()].map(({ policy }) => policy);
-    await comeToRest({ engine: this.#engine, policies, log: this.#options.log });
+    await comeToRest({ engine: this.#engine, policies: this.#policies(), log: this.#options.log });
     await within(Promise.race([this.#performer.idle(), this.#hastened]), FLUSH_MS_MAX);
     await Promise.all(names.map((name) => this.#performer.abandon(name)));
     await within(Promise.all([this.#keeper.flush(), this.chains.flush()]), FLUSH_MS_MAX);

@@ -10,8 +10,11 @@ import { dirname, join } from 'node:path';
 import { favourMemory } from '../adapters/heap.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
+import { loadNative } from '../adapters/native/native.ts';
+import { createNotifySocket } from '../adapters/notify-socket.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
+import { createServiceManager } from '../adapters/service-manager.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
@@ -21,10 +24,12 @@ import type { Fingerprint } from '../core/token.ts';
 import { assemble, buildOrBreak } from './assemble.ts';
 import { describeBug } from './bug.ts';
 import type { Daemon } from './daemon.ts';
+import { createLifeSigns, type LifeSigns } from './life-signs.ts';
 import { createSite } from './parts.ts';
 import { PortError } from './ports.ts';
 import { buildChain } from './publish-parts.ts';
 import { rehearse, rehearseChain } from './rehearse.ts';
+import type { ServiceManagerPort } from './system-ports.ts';
 import { pause } from './time-limit.ts';
 
 /** As in sysexits.h: clean stop, bug, the system lacks files or memory, not now (another one runs), configuration. */
@@ -74,9 +79,12 @@ async function serve(
     const log = createLog({ ...config.log, pretty: capture.env.FRESHD_LOG === 'pretty' && config.log.file === null });
     const end = listenToSignals(log);
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
-    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion() });
+    const manager = await serviceManager(capture, log);
+    const lifeSigns = createLifeSigns({ manager, log });
+    const onReload = lifeSigns.reloading;
+    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion(), onReload });
     end.control(daemon);
-    await live(daemon, { config, end, hangUps, log });
+    await live(daemon, { config, end, hangUps, lifeSigns, log });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
@@ -86,6 +94,13 @@ async function serve(
   }
 }
 
+/** @throws PortError when it demands what cannot be given */
+async function serviceManager({ env: environment, platform }: Started, log: Log): Promise<ServiceManagerPort> {
+  const { NOTIFY_SOCKET: address = '' } = environment;
+  const notify = address === '' ? null : createNotifySocket({ address, support: await loadNative({ platform }) });
+  return createServiceManager({ environment, pid: process.pid, notify, log });
+}
+
 /** From the first reading of a store until all is at rest again. */
 async function live(
   daemon: Daemon,
@@ -93,8 +108,15 @@ async function live(
     config,
     end,
     hangUps,
+    lifeSigns,
     log,
-  }: { readonly config: Config; readonly end: EndSignals; readonly hangUps: HangUps; readonly log: Log },
+  }: {
+    readonly config: Config;
+    readonly end: EndSignals;
+    readonly hangUps: HangUps;
+    readonly lifeSigns: LifeSigns;
+    readonly log: Log;
+  },
 ): Promise<void> {
   const { path, socketPath } = config;
   let server: ApiServer | null = null;
@@ -108,10 +130,12 @@ async function live(
     server = await startApiServer({ daemon, socketPath, log });
     favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: socketPath });
+    lifeSigns.ready(daemon);
     await end.asked;
   } finally {
     // Also where the socket cannot be had: a script that runs by then may bring the only refresh token there is.
     // Readers are served to the end: what is finished in these seconds is what they wait for.
+    lifeSigns.stopping(daemon.stopMsMax());
     await daemon.stop();
     await server?.close();
   }

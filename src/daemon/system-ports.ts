@@ -3,6 +3,7 @@
  *
  * Rule: as in ports.ts; apart from it because a daemon runs without any of this, and says what it then cannot do.
  */
+import type { ServiceSign } from '../core/progress.ts';
 
 /** Who is at the other end of a local connection, as the kernel noted it when the connection was made. */
 export interface PeerIdentity {
@@ -45,4 +46,14 @@ export interface NotifyPort {
   readonly isCheap: boolean;
   /** @param text lines as in sd_notify(3), never a secret @throws PortError `notify_failed`, `notify_busy` */
   send(text: string): Promise<void>;
+}
+
+/** Whoever started this process and watches over it; where nobody did, nothing is told to anybody. Never throws. */
+export interface ServiceManagerPort {
+  /** It ends the process that long after its last life sign, in ms; null: never. */
+  readonly watchdogMs: number | null;
+  /** In order, and best effort. */
+  tell(sign: ServiceSign): void;
+  /** On a timer that depends on nothing else. @returns how to stop */
+  every(intervalMs: number, look: () => void): () => void;
 }
