@@ -3,7 +3,6 @@
  *
  * Rule: commands are data (`CommandSpec`); this file only tells commander about them and finds the one that was meant.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import {
   type CommandArguments,
@@ -27,6 +26,7 @@ import { command as run } from './commands/run.ts';
 import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
 import { EXIT } from './exit-code.ts';
+import { ownVersion } from './version.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   run,
@@ -47,7 +47,7 @@ export async function runProgram(argv: readonly string[], io: CommandIo): Promis
   let exitCode: number = EXIT.ok;
   const program = base(new Command('freshd'), io)
     .description('keeps OAuth tokens fresh for programs that run while their owners sleep')
-    .version(version(), '-V, --version');
+    .version(ownVersion(), '-V, --version');
   addOptions(program, GLOBAL_OPTIONS);
   for (const spec of COMMANDS) {
     program.addCommand(
@@ -131,9 +131,4 @@ function base(command: Command, io: CommandIo): Command {
             .replaceAll('\n', ' ')}; see --help`,
         ),
     });
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

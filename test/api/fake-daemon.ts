@@ -43,6 +43,7 @@ const POLICY: Policy = {
 };
 
 export interface FakeDaemon extends DaemonPort {
+  version: string;
   /** Adds a credential that holds nothing yet. */
   add(credential: string, policy?: Partial<Policy>): void;
   remove(credential: string): void;

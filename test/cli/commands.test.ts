@@ -16,12 +16,21 @@ describe('freshd status', () => {
     const { exitCode, stdout } = await run('status');
     const lines = stdout.split('\n');
     expect(exitCode).toBe(0);
-    expect(lines[0]).toBe('freshd 0.0.0-test, up 1 min, /etc/freshd/config.json');
+    expect(lines[0]).toBe(`freshd ${daemon.version}, up 1 min, /etc/freshd/config.json`);
     expect(lines[2]).toMatch(/^CREDENTIAL {2}STATUS {2}EXPIRES +NEXT$/);
     expect(lines[3]).toMatch(/^claude {6}usable {2}in 1 h 59 min \(.*\) +refresh in 1 h 29 min \(.*\)$/);
     expect(lines[4]).toMatch(/^mail {8}none {4}- /);
     expect(stdout).toMatch(/^mail: .*freshd login mail$/m);
     expect(stdout).not.toContain('at-1');
+  });
+
+  test('a daemon of another version is named beside the answer, which stays whole', async () => {
+    const { daemon, run } = await arrangeCli();
+    const own = daemon.version;
+    daemon.version = '0.0.7';
+    const { exitCode, stdout, stderr } = await run('status', '--json');
+    expect([exitCode, JSON.parse(stdout).daemon.version]).toEqual([0, '0.0.7']);
+    expect(stderr).toMatch(`freshd: the daemon is version 0.0.7, this command ${own}: restart the daemon`);
   });
 
   test('A10: shows no token, in any form', async () => {

@@ -20,6 +20,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
 import { type Health, healthOf, healthOfAll, healthOfChain, TONES } from '../health.ts';
 import { momentText } from '../time.ts';
+import { ownVersion, versionSkew } from '../version.ts';
 
 export const command: CommandSpec = {
   name: 'status',
@@ -41,6 +42,8 @@ export const command: CommandSpec = {
     }
     const all = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
     io.write(isSwitchedOn(args, 'json') ? json(all) : overview(all, io));
+    const skew = versionSkew(all.daemon.version, ownVersion());
+    if (skew !== null) io.complain(`freshd: ${skew}`);
     return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOfAll(all)] : EXIT.ok;
   },
 };
