@@ -26,16 +26,28 @@ export async function realPathOf(path: string): Promise<string> {
  */
 export async function realPathsOf(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const folders = [...new Set(paths.map((path) => dirname(path)))];
-  const looks = await Promise.all(folders.map(async (folder) => [folder, await lookInto(folder)] as const));
+  const inTime = timeLimit();
+  // What lies on a mount that hangs is taken by its name; whoever uses it will find out.
+  const looks = await Promise.all(folders.map(async (folder) => [folder, await inTime(lookInto(folder))] as const));
   const byFolder = new Map(looks);
   const real = async (path: string): Promise<readonly [string, string]> => {
     const look = byFolder.get(dirname(path)) ?? null;
     // What is not there yet is where it will be.
     if (look === null) return [path, path];
     const isPlain = look.links?.has(basename(path)) === false;
-    return [path, isPlain ? join(look.realPath, basename(path)) : await realPathOf(path)];
+    return [path, isPlain ? join(look.realPath, basename(path)) : ((await inTime(realPathOf(path))) ?? path)];
   };
   return new Map(await Promise.all(paths.map(real)));
+}
+
+/**
+ * One limit for many looks at files: a mount that hangs must keep nobody from starting.
+ * @returns waits for a look; null when the time is over
+ */
+export function timeLimit(): <T>(look: Promise<T>) => Promise<T | null> {
+  const signal = AbortSignal.timeout(LOOK_MS_MAX);
+  const over = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+  return (look) => Promise.race([look, over]);
 }
 
 /** @returns null for a folder that is not there; `links` null for one that is not ours to list */
@@ -76,3 +88,6 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
     throw error;
   }
 }
+
+// Disks answer in milliseconds, and a sleeping one within some seconds.
+const LOOK_MS_MAX = 3_000;

@@ -10,7 +10,7 @@ import { type Advice, adviseOn } from './advice.ts';
 import { complain } from './complaint.ts';
 import type { Config } from './config.ts';
 import { comparedPaths, findDuplicates } from './duplicates.ts';
-import { errnoText, realPathsOf } from './file-facts.ts';
+import { errnoText, realPathsOf, timeLimit } from './file-facts.ts';
 import { parseConfig } from './parse.ts';
 import { type Capture, configPlaces } from './paths.ts';
 import { readRegularFile, remedyOfRefusal } from './regular-file.ts';
@@ -79,8 +79,18 @@ async function finish(
     haveChanged: (credential) => files.haveChanged(fileReferences(raw.credentials[credential])),
     reload: () => finish(parsed, path, options),
   };
-  return { ok: true, config, advice: [...files.advice, ...(await adviseOn(config, { raw, capture }))], secrets };
+  const advice = (await timeLimit()(adviseOn(config, { raw, capture }))) ?? [FILES_SILENT];
+  return { ok: true, config, advice: [...files.advice, ...advice], secrets };
 }
+
+const FILES_SILENT: Advice = {
+  code: 'files_silent',
+  message: `credentials: ${complain({
+    expected: 'each store, target and program to be looked at within 3 s',
+    seen: 'one that does not answer, so there is no advice',
+    remedy: 'see which mount hangs; everything that lies elsewhere is served',
+  })}`,
+};
 
 const invalid = (problems: readonly string[]): LoadResult => ({ ok: false, kind: 'configuration', problems });
 

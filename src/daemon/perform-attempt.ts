@@ -44,6 +44,8 @@ export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #tools: Parameters<typeof prepareAttempt>[2];
   readonly #open = new Map<string, OpenAttempt>();
+  /** Of these a step passed its limit and still keeps a thread: no second one is begun beside it. */
+  readonly #hung = new Set<string>();
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -69,6 +71,10 @@ export class Attempts {
           unsent('left_run_alive', 'a refresh from before the start still runs; nothing is sent beside it'),
         ),
       );
+      return;
+    }
+    if (this.#hung.has(name) || this.#hung.size >= HUNG_MAX) {
+      this.#options.report(name, failedWith(attempt, unsent('store_busy', SILENT)));
       return;
     }
     if (effect.guarded) this.#options.log.write('info', 'guarded_attempt', { credential: name, attempt });
@@ -141,9 +147,13 @@ export class Attempts {
     const credential = open?.credential ?? this.#options.credential(name);
     if (credential === undefined) return;
     const refused = (code: string): Event => ({ type: 'persist_failed', attempt, code, winner: null });
+    if (this.#hung.has(name)) {
+      this.#options.report(name, refused('timed_out'));
+      return;
+    }
     try {
       const work = commitAnswer(credential, effect, { ...this.#options, isLocked: open?.unlock != null });
-      const event = await within(work, this.#options.stepLimitMs);
+      const event = await this.#inTime(name, work);
       this.#options.report(name, event === 'timed_out' ? refused('timed_out') : event);
     } catch (error) {
       const code = error instanceof PortError ? error.code : 'internal_error';
@@ -198,16 +208,23 @@ export class Attempts {
   /** Bounds the work, and makes an event of whatever it throws. */
   async #answer(open: OpenAttempt, work: Promise<Event>): Promise<Event> {
     try {
-      const event = await within(work, this.#options.stepLimitMs);
-      return event === 'timed_out'
-        ? failedWith(open.attempt, unsent('store_busy', 'store and journal did not answer in time'))
-        : event;
+      const event = await this.#inTime(open.credential.name, work);
+      return event === 'timed_out' ? failedWith(open.attempt, unsent('store_busy', SILENT)) : event;
     } catch (error) {
       if (!(error instanceof PortError)) {
         return failedWith(open.attempt, unsent('internal_error', this.#internal(open, 'begin_attempt', error)));
       }
       return failedWith(open.attempt, lockFailure(error));
     }
+  }
+
+  async #inTime<T>(name: string, work: Promise<T>): Promise<T | 'timed_out'> {
+    const result = await within(work, this.#options.stepLimitMs);
+    if (result !== 'timed_out') return result;
+    this.#hung.add(name);
+    const over = () => void this.#hung.delete(name);
+    void work.then(over, over);
+    return result;
   }
 
   #noteProcess(open: OpenAttempt, process: JournalEntry['process']): void {
@@ -269,3 +286,8 @@ function urgencyOf(state: CredentialState, clock: ClockPort): number {
   if (state.held === null) return 0;
   return lifeLeftMs(state.held, clock.now()) ?? Number.MAX_SAFE_INTEGER;
 }
+
+const SILENT = 'store and journal did not answer in time';
+
+// Threads of the pool, see file-threads.ts. Beyond that nobody's refresh could be journalled.
+const HUNG_MAX = 8;

@@ -5,13 +5,13 @@
  * waiting, the latest; a superseded one is dropped, since the core ignores answers to older revisions. An operation that
  * passes its time limit is reported as failed while it stays outstanding, and until it ends every command to that target is
  * refused as `timed_out` without touching it: a hung network mount takes one operation, not the thread pool. A target that
- * follows others begins when those were tried.
+ * follows others begins when those were tried. Where many hang, no other one is begun: journal and stores need threads too.
  */
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { SENTINEL_TARGET } from '../core/targets.ts';
 import { describeBug } from './bug.ts';
-import { createGate } from './gate.ts';
+import { createFileThreads } from './file-threads.ts';
 import { type LogPort, PortError, type PublisherPort, type PublishRemark, type SentinelPort } from './ports.ts';
 import { createPublishOrder } from './publish-order.ts';
 import { within } from './time-limit.ts';
@@ -60,7 +60,7 @@ type Outcome =
 export function createPublications(options: PublicationsOptions): Publications {
   const targets = new Map<string, Target>();
   const active = new Set<Promise<void>>();
-  const gate = createGate(OPERATIONS_MAX);
+  const threads = createFileThreads();
   const order = createPublishOrder(options.handedOut);
 
   return {
@@ -103,21 +103,23 @@ export function createPublications(options: PublicationsOptions): Publications {
     target: Target,
     follows: readonly string[] | null,
   ): { answered: Promise<void>; ended: Promise<unknown> } {
-    let end: (over: Promise<unknown>) => void;
-    const ended = new Promise((resolve) => {
-      end = resolve;
-    });
+    let end = (_over?: Promise<unknown>): void => undefined;
+    const ended = new Promise((resolve) => (end = resolve));
+    const file = fileOf(first, options);
     const turn = (): Promise<void> =>
-      gate.run(async () => {
+      threads.run(file, async () => {
         const command = takeWaiting(target) ?? first;
+        if (file !== null && threads.isCrowded()) {
+          reportTimedOut(command, options);
+          return end();
+        }
         const work = operate(command, options);
         end(work);
         const outcome = await within(work, limitOf(command, options));
         if (outcome === 'timed_out') {
           target.hung = true;
-          reportTimedOut(command, options);
-          const waiting = takeWaiting(target);
-          if (waiting !== null) reportTimedOut(waiting, options);
+          if (file !== null) threads.hangs(file, work);
+          for (const late of [command, takeWaiting(target)]) if (late !== null) reportTimedOut(late, options);
         } else report(command, outcome, options);
       });
     const answered = follows === null ? turn() : order.whenTried(follows).then(turn);
@@ -145,6 +147,12 @@ async function operate({ credential, effect }: Command, options: PublicationsOpt
 function publisherOf({ credential, effect }: Command, options: PublicationsOptions): PublisherPort | undefined {
   const target = targetOf(effect);
   return options.publishing(credential)?.publishers.find(({ id }) => id === target);
+}
+
+/** A program takes no thread: null. */
+function fileOf(command: Command, options: PublicationsOptions): string | null {
+  if (command.effect.type === 'set_sentinel') return `${SENTINEL_TARGET} ${command.credential}`;
+  return publisherOf(command, options)?.file ?? null;
 }
 
 function limitOf(command: Command, options: PublicationsOptions): number {
@@ -199,7 +207,3 @@ function targetGone(target: string): PortError {
     remedy: 'the configuration no longer names it; nothing to do',
   });
 }
-
-// At the start of thousands of credentials this many files are written at once: enough to keep a disk busy, and far below
-// the usual limit of 1,024 descriptors.
-const OPERATIONS_MAX = 64;

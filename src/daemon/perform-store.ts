@@ -13,6 +13,7 @@ import { LOCK_PLACE_UNUSABLE, lockObstacle } from './attempt-steps.ts';
 import { describeBug } from './bug.ts';
 import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
 import { unsent } from './failures.ts';
+import { createGate } from './gate.ts';
 import { type LogPort, PortError } from './ports.ts';
 import { within } from './time-limit.ts';
 
@@ -33,6 +34,7 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
   const hung = new Set<string>();
   const last = new Map<string, Promise<void>>();
   const waiting = new Set<string>();
+  const gate = createGate(LOOKS_MAX);
 
   return (name) => {
     const before = last.get(name);
@@ -42,7 +44,7 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
     const turn = before ?? Promise.resolve();
     const work = turn.then(() => {
       waiting.delete(name);
-      return look(name);
+      return gate.run(() => look(name));
     });
     last.set(name, work);
     return work.finally(() => {
@@ -53,7 +55,7 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
   async function look(name: string): Promise<void> {
     const credential = options.credential(name);
     if (credential === undefined) return;
-    if (hung.has(name) || options.isAttempting(name)) {
+    if (hung.has(name) || hung.size >= HUNG_MAX || options.isAttempting(name)) {
       options.report(name, UNCHANGED);
       return;
     }
@@ -122,3 +124,7 @@ const UNCHANGED: Event = { type: 'store_unchanged', obstacle: unsent('not_checke
 
 /** Troubles of the machine, not of the store. */
 const PASSING_CODES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'store_busy', 'timed_out']);
+
+// Threads of the pool (see file-threads.ts): a file is looked at in microseconds, and who hangs keeps a thread.
+const LOOKS_MAX = 4;
+const HUNG_MAX = 8;

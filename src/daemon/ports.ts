@@ -131,6 +131,8 @@ export interface PublishRemark {
 export interface PublisherPort {
   /** Stable over restarts, for example `envFile:/srv/bot/.env#TOKEN`. */
   readonly id: string;
+  /** The file that it writes; operations on one file wait for each other. Absent: a program does the work. */
+  readonly file?: string;
   /** How long one operation may take before it counts as hung; absent: as long as a file may. */
   readonly limitMs?: number;
   /** Credentials and chains of which all other targets are tried before this one; absent: it goes at once. */

@@ -327,9 +327,10 @@ export interface FakePublisher extends PublisherPort {
   act: () => Promise<void>;
 }
 
-export function fakePublisher(id: string): FakePublisher {
+export function fakePublisher(id: string, file?: string): FakePublisher {
   const publisher: FakePublisher = {
     id,
+    ...(file === undefined ? {} : { file }),
     told: [],
     act: async () => undefined,
     async publish({ token }) {

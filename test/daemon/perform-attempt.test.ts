@@ -401,10 +401,40 @@ test('a write that went through although it was given up is no foreign winner', 
   expect(built.events.at(-1)).toMatchObject({ type: 'persist_succeeded' });
 });
 
+test('F83: a store that hangs is asked by one attempt, and by the next when that has ended', async () => {
+  const built = build();
+  const { read } = built.store;
+  const silent = deferred();
+  let asked = 0;
+  built.store.read = async () => {
+    asked += 1;
+    await silent.promise;
+    return read();
+  };
+  await built.begin(1);
+  await built.begin(2);
+  expect(asked).toBe(1);
+  for (const event of built.events) {
+    expect(event).toMatchObject({ type: 'refresh_failed', failure: { code: 'store_busy', unsent: true } });
+  }
+  silent.resolve();
+  await until(() => {
+    void built.begin(3);
+    return built.events.some(({ type }) => type === 'attempt_recorded');
+  });
+});
+
 test('a store write that hangs is answered as timed_out', async () => {
   const built = build();
   const answer = await answerOf(built);
-  built.store.write = () => new Promise(() => undefined);
-  await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
-  expect(built.events.at(-1)).toEqual({ type: 'persist_failed', attempt: 1, code: 'timed_out', winner: null });
+  let writes = 0;
+  built.store.write = () => {
+    writes += 1;
+    return new Promise(() => undefined);
+  };
+  for (const _again of [1, 2]) {
+    await built.attempts.persist('a', { type: 'persist_token', attempt: 1, answer, expected: EXPECTED });
+    expect(built.events.at(-1)).toEqual({ type: 'persist_failed', attempt: 1, code: 'timed_out', winner: null });
+  }
+  expect(writes).toBe(1);
 });

@@ -93,6 +93,41 @@ test('F83: a hung target shows as failed, gets no second operation, and holds up
   expect(events.at(-1)).toEqual({ type: 'publish_succeeded', target: 'hung', revision: 3 });
 });
 
+test('F83: where many hang, no other operation is begun until one of them ends', async () => {
+  const hung = Array.from({ length: 20 }, (_, nth) => fakePublisher(`hung${nth}`, `/hung/${nth}`));
+  const file = fakePublisher('file', '/file');
+  const end = deferred();
+  for (const target of hung) target.act = () => end.promise;
+  const { publications, events } = build([...hung, file], 20);
+  for (const { id } of hung) publications.submit('a', publish(id, 1));
+  await publications.idle();
+  publications.submit('a', publish('file', 1));
+  await publications.idle();
+  expect(file.told).toEqual([]);
+  expect(events.at(-1)).toMatchObject({ type: 'publish_failed', target: 'file', code: 'timed_out' });
+
+  end.resolve();
+  await until(() => {
+    publications.submit('a', publish('file', 2));
+    return file.told.length > 0;
+  });
+  await publications.idle();
+  expect(events.at(-1)).toEqual({ type: 'publish_succeeded', target: 'file', revision: 2 });
+});
+
+test('F83: thirty variables of one file that hangs keep one thread, and hold up nobody else', async () => {
+  const hung = Array.from({ length: 30 }, (_, nth) => fakePublisher(`hung${nth}`, '/hung'));
+  const file = fakePublisher('file', '/file');
+  const hook = fakePublisher('hook');
+  for (const target of hung) target.act = () => new Promise(() => undefined);
+  const { publications, events } = build([...hung, file, hook], 20);
+  for (const { id } of hung) publications.submit('a', publish(id, 1));
+  await publications.idle();
+  for (const { id } of [file, hook]) publications.submit('a', publish(id, 1));
+  await publications.idle();
+  expect(events.slice(-2).map(({ type }) => type)).toEqual(['publish_succeeded', 'publish_succeeded']);
+});
+
 test('F40: a refusal carries its code and its remedy; a bug is said to be one', async () => {
   const full = fakePublisher('full');
   full.act = async () => {

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { arrange, temporaryDirectory } from '../api/arrange.ts';
@@ -108,6 +108,7 @@ describe('the built program', () => {
     mkdirSync(join(directory, 'bin'));
     writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
     copyFileSync(PROGRAM, join(directory, 'bin', 'freshd.js'));
+    copyFileSync(join(dirname(PROGRAM), 'package.json'), join(directory, 'bin', 'package.json'));
     const ended = await run([], { program: join(directory, 'bin', 'freshd.js') });
     expect(ended).toEqual({
       exitCode: 70,

@@ -82,6 +82,13 @@ describe('a program under freshd exec', () => {
     expect([await running.ended(), running.stderr()]).toEqual([0, '']);
   });
 
+  test('has none of the settings that freshd run gives itself, also where one of its own words is `run`', async () => {
+    const arranged = await arrange();
+    arranged.daemon.load('claude', 'at-1');
+    const running = run(arranged, ['claude', ...shell('echo "threads: $(printenv UV_THREADPOOL_SIZE)"', 'run')]);
+    expect(await running.line(0)).toBe('threads: ');
+  });
+
   test('has the streams as they are: bytes in, bytes out, and the end of input', async () => {
     const arranged = await arrange();
     arranged.daemon.load('claude', 'at-1');

@@ -75,6 +75,7 @@ function publisherOf({
   };
   return {
     id,
+    file: options.path,
     publish: async (publication) => {
       const left = await put(publication);
       return left === undefined ? undefined : remarkOn(left, options);
@@ -98,9 +99,15 @@ function remarkOn(left: string, { path }: EnvFile): PublishRemark {
   };
 }
 
-/** Runs `edit` alone on the real file, and again when somebody wrote meanwhile. */
+/**
+ * Runs `edit` alone on the real file, and again when somebody wrote meanwhile. The turn begins before the real file is known:
+ * a mount that hangs does so there already, and must keep one thread, not one for each variable of the file.
+ */
 async function withFile<T>(options: EnvFile, edit: (file: string) => Promise<T>): Promise<T> {
-  const file = await realFile(options);
+  return inTurn(`named ${options.path}`, async () => editInTurn(await realFile(options), options, edit));
+}
+
+async function editInTurn<T>(file: string, options: EnvFile, edit: (file: string) => Promise<T>): Promise<T> {
   return inTurn(file, async () => {
     if (options.write === 'atomic') await sweepBesideOnce(file);
     for (let tries = 1; ; tries += 1) {

@@ -1,22 +1,22 @@
 /**
  * What the publications of one process owe each other in a directory that they share.
  *
- * Rule: keyed by real path; nothing is kept once nobody waits.
+ * Rule: keyed by path, at the latest by the real one; nothing is kept once nobody waits.
  */
 import { dirname } from 'node:path';
 import { sweepStaleTemps } from '../atomic-file.ts';
 
 /** Runs the jobs of one file one after another, whatever becomes of each: read, edit, write must not interleave. */
-export function inTurn<T>(realPath: string, job: () => Promise<T>): Promise<T> {
-  const before = lastJobs.get(realPath) ?? Promise.resolve();
+export function inTurn<T>(key: string, job: () => Promise<T>): Promise<T> {
+  const before = lastJobs.get(key) ?? Promise.resolve();
   const result = before.then(job);
   const settled = result.then(
     () => undefined,
     () => undefined,
   );
-  lastJobs.set(realPath, settled);
+  lastJobs.set(key, settled);
   void settled.then(() => {
-    if (lastJobs.get(realPath) === settled) lastJobs.delete(realPath);
+    if (lastJobs.get(key) === settled) lastJobs.delete(key);
   });
   return result;
 }

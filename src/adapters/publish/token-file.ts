@@ -17,6 +17,7 @@ export function createTokenFilePublisher({ path }: { readonly path: string }): P
   const directory = dirname(path);
   return {
     id: `tokenFile:${path}`,
+    file: path,
     async publish({ token }) {
       try {
         await makeDirectories(directory, 0o700);
