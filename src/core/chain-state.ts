@@ -5,7 +5,7 @@
  */
 import type { AlertKind, Limits } from './policy.ts';
 import type { AlertRecord, Delivery, SentinelDelivery } from './state.ts';
-import { NEW_SENTINEL, newDelivery } from './targets.ts';
+import { NEW_SENTINEL, newDelivery, type Published, publishedOf } from './targets.ts';
 import type { EpochMs, Generation, MonotonicMs, Token } from './token.ts';
 
 export interface ChainMember {
@@ -53,8 +53,8 @@ export interface MemberView {
   readonly lack: Lack | null;
   /** When the doubt ends by itself. */
   readonly doubtEndsAt: MonotonicMs | null;
-  /** It holds nothing, but what an earlier process published of it is still good. */
-  readonly keepsPublished: boolean;
+  /** Nothing could be read of it since the start. */
+  readonly holdsNothing: boolean;
 }
 
 /** A generation of the chain, and the token that it stands for. */
@@ -93,13 +93,18 @@ export interface ChainState extends Omit<ChainSpec, 'members'> {
 export interface ChainMemory {
   readonly generation: Generation;
   readonly bindings: readonly Binding[];
+  readonly published: readonly Published[];
 }
 
-export const rememberChain = ({ generation, bindings }: ChainState): ChainMemory => ({ generation, bindings });
+export const rememberChain = ({ generation, bindings, deliveries }: ChainState): ChainMemory => ({
+  generation,
+  bindings,
+  published: publishedOf(deliveries),
+});
 
 /** The state before the first choice. @param memory as it was read; anything that is not a memory counts as none */
 export function initialChain(spec: ChainSpec, memory: unknown): ChainState {
-  const { generation, bindings } = isMemory(memory) ? memory : { generation: 0, bindings: [] };
+  const { generation, bindings, published } = isMemory(memory) ? memory : NO_MEMORY;
   const lastUsed = bindings.at(-1)?.credential ?? null;
   return {
     ...spec,
@@ -109,15 +114,21 @@ export function initialChain(spec: ChainSpec, memory: unknown): ChainState {
     generation,
     lastChange: null,
     downSince: null,
-    deliveries: spec.targets.map((target) => firstDelivery(target, lastUsed)),
+    deliveries: spec.targets.map((target) => firstDelivery(target, lastUsed, published)),
     sentinel: NEW_SENTINEL,
     alerts: [],
   };
 }
 
-/** What belongs to a member that was not in use was not published either: nothing has to be taken away from it. */
-function firstDelivery({ id, of }: ChainTarget, lastUsed: string | null): Delivery {
-  return of === null || of === lastUsed ? newDelivery(id) : { ...newDelivery(id), told: null, holds: null };
+/** What belongs to a member that was not in use was not published, unless it is remembered: nothing is taken away from it. */
+function firstDelivery(
+  { id, of }: ChainTarget,
+  lastUsed: string | null,
+  published: readonly Published[] = [],
+): Delivery {
+  const delivery = newDelivery(id, published);
+  const mayHold = of === null || of === lastUsed || delivery.goodUntil !== null;
+  return mayHold ? delivery : { ...delivery, told: null, holds: null };
 }
 
 /** The configuration changed: who is in use is settled by the next step, and what all share is told anew. */
@@ -140,9 +151,13 @@ export function changeChain(before: ChainState, spec: ChainSpec): ChainState {
 
 function isMemory(value: unknown): value is ChainMemory {
   if (typeof value !== 'object' || value === null) return false;
-  const { generation, bindings } = value as Partial<Record<keyof ChainMemory, unknown>>;
-  return Number.isSafeInteger(generation) && Array.isArray(bindings) && bindings.every(isBinding);
+  const { generation, bindings, published } = value as Partial<Record<keyof ChainMemory, unknown>>;
+  // An earlier version did not remember what was published.
+  const isLists = Array.isArray(bindings) && bindings.every(isBinding) && Array.isArray(published ?? []);
+  return Number.isSafeInteger(generation) && isLists;
 }
+
+const NO_MEMORY: ChainMemory = { generation: 0, bindings: [], published: [] };
 
 function isBinding(value: unknown): value is Binding {
   if (typeof value !== 'object' || value === null) return false;

@@ -3,7 +3,7 @@
  */
 import { isHeld, NO_USABLE_MEMBER, settlesInMs } from './chain.ts';
 import type { Binding, ChainState, Lack, MemberView } from './chain-state.ts';
-import { isUsable, keepsPublished, whyDown } from './delivery.ts';
+import { isUsable, whyDown } from './delivery.ts';
 import { durationText } from './duration.ts';
 import { holdEndsAt } from './rejection.ts';
 import type { CredentialState, Delivery } from './state.ts';
@@ -20,7 +20,7 @@ export function memberView(credential: string, state: CredentialState | undefine
   const needsPerson = phase.kind === 'reauthorization_required' || phase.kind === 'absent';
   if (held === null || !isUsable(state, now)) {
     const lack = { ...whyDown(state), needsPerson };
-    return { ...UNKNOWN, credential, standing: 'unusable', lack, keepsPublished: keepsPublished(state, now) };
+    return { ...UNKNOWN, credential, standing: 'unusable', lack, holdsNothing: held === null };
   }
   const { token, generation } = held;
   const known = { ...UNKNOWN, credential, token, generation };
@@ -42,7 +42,7 @@ const UNKNOWN: MemberView = {
   generation: 0,
   lack: { reason: 'not_loaded', code: 'not_loaded', needsPerson: false },
   doubtEndsAt: null,
-  keepsPublished: false,
+  holdsNothing: false,
 };
 
 export type ChainRead =

@@ -11,6 +11,8 @@ import type { Down, Effect } from './effect.ts';
 import type { Event } from './event.ts';
 import type { Delivery } from './state.ts';
 import {
+  isStillGood,
+  keptForMs,
   SENTINEL_TARGET,
   sentinelAnswered,
   targetDelivered,
@@ -18,7 +20,7 @@ import {
   tellSentinel,
   tellTargets,
 } from './targets.ts';
-import type { Generation, Now, Token } from './token.ts';
+import type { Now, Token } from './token.ts';
 
 export interface ChainStep {
   readonly state: ChainState;
@@ -124,14 +126,23 @@ function firstChange(state: ChainState, to: string | null, views: readonly Membe
 }
 
 function settlePublications(state: ChainState, views: readonly MemberView[], now: Now): ChainStep {
-  const { inUse } = state;
-  if (inUse === null && views.some(({ keepsPublished }) => keepsPublished)) return { state, effects: [] };
-  const wantedOf = ({ target }: Delivery): Generation | null => (isHeld(state, target) ? state.generation : null);
+  const { inUse, generation } = state;
+  const token = inUse === null ? null : viewOf(views, inUse.credential).token;
+  const isUnread = keepsPublished(state, views);
+  const wantedOf = (delivery: Delivery) => {
+    if (isUnread && isStillGood(delivery, now)) return 'as_it_is';
+    return token !== null && isHeld(state, delivery.target) ? { token, generation } : null;
+  };
   const { deliveries, told } = tellTargets(state.deliveries, wantedOf, state.policy.limits, now);
   if (told.length === 0) return { state, effects: [] };
-  const token = inUse === null ? null : viewOf(views, inUse.credential).token;
   const effects = told.map((delivery) => commandFor(state, delivery, token));
   return { state: { ...state, deliveries }, effects };
+}
+
+/** Nobody is in use, but of who was in use before the start nothing is known yet. */
+function keepsPublished({ inUse, bindings }: ChainState, views: readonly MemberView[]): boolean {
+  const last = bindings.at(-1);
+  return inUse === null && last !== undefined && viewOf(views, last.credential).holdsNothing;
 }
 
 /** Is this target to hold something now? */
@@ -176,6 +187,7 @@ export function nextChainDeadline(state: ChainState, views: readonly MemberView[
   const delays = [
     ...moments.flatMap((moment) => (moment === null ? [] : [moment - now.monotonicMs])),
     ...preferred.map(({ credential }) => settlesInMs(state, credential, now)).filter((delayMs) => delayMs > 0),
+    ...(keepsPublished(state, views) ? keptForMs(state.deliveries, now) : []),
   ];
   return delays.length === 0 ? null : Math.min(...delays);
 }
@@ -186,7 +198,7 @@ const NOT_A_MEMBER: Omit<MemberView, 'credential'> = {
   generation: 0,
   lack: { reason: 'not_a_member', code: 'not_a_member', needsPerson: false },
   doubtEndsAt: null,
-  keepsPublished: false,
+  holdsNothing: false,
 };
 
 function viewOf(views: readonly MemberView[], credential: string): MemberView {

@@ -8,6 +8,7 @@ import { isWithheld } from './rejection.ts';
 import { isExpired } from './schedule.ts';
 import type { CredentialState, Delivery, Step } from './state.ts';
 import {
+  isStillGood,
   SENTINEL_TARGET,
   sentinelAnswered,
   targetDelivered,
@@ -22,15 +23,12 @@ export function isUsable(state: CredentialState, now: Now): boolean {
   return state.held !== null && !isExpired(state.held, now) && !isWithheld(state, now);
 }
 
-/** Nothing is held yet after a start, but what was published before is still good, so nobody takes it away. */
-export function keepsPublished(state: CredentialState, now: Now): boolean {
-  return state.held === null && state.publishedUntil !== null && state.publishedUntil > now.wallMs;
-}
-
 export function settleDeliveries(state: CredentialState, now: Now): Step {
-  if (keepsPublished(state, now)) return { state, effects: [] };
-  const wanted = isUsable(state, now) && state.held !== null ? state.held.generation : null;
-  const { deliveries, told } = tellTargets(state.deliveries, () => wanted, state.policy.limits, now);
+  const { held } = state;
+  const wanted = isUsable(state, now) ? held : null;
+  // Nothing is held yet after a start: what was published before is not taken away as long as it is good.
+  const wantedOf = (delivery: Delivery) => (held === null && isStillGood(delivery, now) ? 'as_it_is' : wanted);
+  const { deliveries, told } = tellTargets(state.deliveries, wantedOf, state.policy.limits, now);
   if (told.length === 0) return { state, effects: [] };
   return { state: { ...state, deliveries }, effects: told.map((delivery) => commandFor(state, delivery)) };
 }

@@ -29,6 +29,7 @@ import { askPerson, isForgettable, isToStore, isToTry, latchIn } from './set-asi
 import type { CredentialState, Step } from './state.ts';
 import { storeRead, storeUnchanged } from './store-read.ts';
 import { settleStore, unpersistedAnswered } from './store-write.ts';
+import { keptForMs } from './targets.ts';
 import type { MonotonicMs, Now } from './token.ts';
 import { monotonicMs } from './token.ts';
 import { settleWarnings, warningDelayMs } from './warnings.ts';
@@ -223,9 +224,7 @@ export function nextDeadline(state: CredentialState, now: Now): number | null {
   if (incoming !== null && incoming.token.notBefore !== null && state.phase.kind !== 'refreshing') {
     delays.push(incoming.token.notBefore - now.wallMs);
   }
-  if (state.publishedUntil !== null && state.held === null && state.publishedUntil > now.wallMs) {
-    delays.push(state.publishedUntil - now.wallMs);
-  }
+  if (state.held === null) delays.push(...keptForMs(state.deliveries, now));
   for (const delayMs of [alertDelayMs(state, now), warningDelayMs(state, now)]) {
     if (delayMs !== null) delays.push(delayMs);
   }

@@ -15,12 +15,9 @@ import type {
   Phase,
   ReauthorizationReason,
 } from './state.ts';
-import { NEW_SENTINEL, newDelivery } from './targets.ts';
+import { NEW_SENTINEL, newDelivery, type Published, publishedOf } from './targets.ts';
 import type { EpochMs, Fingerprint, Generation, MonotonicMs, Now } from './token.ts';
-import { epochMs, monotonicMs } from './token.ts';
-
-/** A token that nobody says ends is good for longer than anybody plans. */
-const NO_END = epochMs(Number.MAX_SAFE_INTEGER);
+import { monotonicMs } from './token.ts';
 
 export interface Memory {
   readonly generation: Generation;
@@ -30,7 +27,7 @@ export interface Memory {
   readonly account: string | null;
   readonly refreshTokenExpiresAt: EpochMs | null;
   readonly superseded: readonly Fingerprint[];
-  readonly publishedUntil: EpochMs | null;
+  readonly published: readonly Published[];
   readonly attempt: number;
   readonly lastBeganAt: EpochMs | null;
   readonly lastSucceededAt: EpochMs | null;
@@ -64,7 +61,7 @@ export function remember(state: CredentialState, now: Now): Memory {
     account: state.account,
     refreshTokenExpiresAt: state.refreshTokenExpiresAt,
     superseded: state.superseded,
-    publishedUntil: publishedUntil(state),
+    published: publishedOf(state.deliveries),
     attempt: state.attempt,
     lastBeganAt: state.lastBeganAt,
     lastSucceededAt: state.lastSucceededAt,
@@ -103,11 +100,6 @@ function latchOf(phase: Phase, now: Now): Memory['latch'] {
   };
 }
 
-function publishedUntil({ held, publishedUntil: before }: CredentialState): EpochMs | null {
-  if (held === null) return before;
-  return held.token.expiry.kind === 'known' ? held.token.expiry.expiresAt : NO_END;
-}
-
 export interface Beginning {
   readonly name: string;
   readonly policy: Policy;
@@ -143,7 +135,6 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     generation: Math.max(before?.generation ?? 0, before === null ? Math.floor(now.wallMs / 1000) : 0),
     generationOf: before?.generationOf ?? null,
     issuedAt: past(before?.issuedAt),
-    publishedUntil: before?.publishedUntil ?? null,
     attempt: before?.attempt ?? 0,
     lastBegan: lastBeganAt === null ? null : monotonic(lastBeganAt),
     lastBeganAt,
@@ -169,7 +160,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     wanted: null,
     demandedFor: null,
     downSince: past(before?.downSince),
-    deliveries: targets.map(newDelivery),
+    deliveries: targets.map((target) => newDelivery(target, before?.published)),
     sentinel: NEW_SENTINEL,
     episode: before?.episode ?? null,
     alerts: (before?.alerts ?? []).map(({ alert, status }) => resumedAlert(alert, status, now)),
@@ -208,6 +199,7 @@ function isMemory(value: unknown): value is Memory {
   if (typeof value !== 'object' || value === null) return false;
   const memory = value as Partial<Record<keyof Memory, unknown>>;
   const isCounts = [memory.generation, memory.attempt, memory.failures].every(Number.isSafeInteger);
-  const isLists = Array.isArray(memory.superseded) && Array.isArray(memory.alerts);
+  // An earlier version did not remember what was published.
+  const isLists = [memory.superseded, memory.alerts, memory.published ?? []].every(Array.isArray);
   return isCounts && isLists && typeof memory.bucket === 'object' && memory.bucket !== null;
 }

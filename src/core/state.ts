@@ -84,6 +84,13 @@ export interface Delivery {
   readonly status: 'pending' | 'done' | 'failed';
   /** Generation that it is known to hold. */
   readonly holds: Generation | null | 'unknown';
+  /** When that which it was told to hold ends; null: it was told nothing, or to hold nothing. */
+  readonly toldUntil: EpochMs | null;
+  /**
+   * Until when all that it may hold is good: a command without an answer may have come through or not. Remembered over
+   * restarts; null: nothing is known of it, or it holds nothing.
+   */
+  readonly goodUntil: EpochMs | null;
   readonly failures: number;
   readonly code: string | null;
   readonly remedy: string | null;
@@ -198,8 +205,6 @@ export interface CredentialState {
   readonly generationOf: Fingerprint | null;
   /** When that token was issued, where only our own receipt of it tells; null: not known. */
   readonly issuedAt: EpochMs | null;
-  /** Until when what was published before this start is known to be good; null: nothing known. */
-  readonly publishedUntil: EpochMs | null;
 
   readonly attempt: number;
   readonly lastBegan: MonotonicMs | null;

@@ -6,50 +6,79 @@
 import type { Down } from './effect.ts';
 import type { Limits } from './policy.ts';
 import { after } from './schedule.ts';
-import type { Delivery, SentinelDelivery } from './state.ts';
-import type { Generation, Now } from './token.ts';
+import type { Delivery, HeldToken, SentinelDelivery } from './state.ts';
+import type { EpochMs, Now, Token } from './token.ts';
+import { epochMs } from './token.ts';
 
 /** Name under which the sentinel's answers come back. */
 export const SENTINEL_TARGET = 'sentinel';
 
 export type TargetLimits = Pick<Limits, 'deliveryTimeoutMs' | 'deliveryRetryMs' | 'deliveryRetryMaxMs'>;
 
-export const newDelivery = (target: string): Delivery => ({
+/** @param remembered what an earlier process knew of the targets */
+export const newDelivery = (target: string, remembered: readonly Published[] = []): Delivery => ({
   target,
   revision: 0,
   told: 'unknown',
   status: 'done',
   holds: 'unknown',
+  toldUntil: null,
+  goodUntil: remembered.find((published) => published.target === target)?.goodUntil ?? null,
   failures: 0,
   code: null,
   remedy: null,
   retryDue: null,
 });
 
+/** A target that may hold something, and until when that is good. No secrets: it is remembered over restarts. */
+export interface Published {
+  readonly target: string;
+  readonly goodUntil: EpochMs;
+}
+
+export const publishedOf = (deliveries: readonly Delivery[]): readonly Published[] =>
+  deliveries.flatMap(({ target, goodUntil }) => (goodUntil === null ? [] : [{ target, goodUntil }]));
+
+/** Nothing was said to it since the start, and what an earlier process left there is still good. */
+export const isStillGood = ({ told, goodUntil }: Delivery, now: Now): boolean =>
+  told === 'unknown' && goodUntil !== null && goodUntil > now.wallMs;
+
+/** How long until the first of what is kept so ends; empty: nothing is. */
+export const keptForMs = (deliveries: readonly Delivery[], now: Now): readonly number[] =>
+  deliveries.flatMap((delivery) =>
+    delivery.goodUntil !== null && isStillGood(delivery, now) ? [delivery.goodUntil - now.wallMs] : [],
+  );
+
 export const NEW_SENTINEL: SentinelDelivery = { revision: 0, told: 'unknown', status: 'done', retryDue: null };
 
 /**
  * Tells every target that does not know yet, or is to be told again.
- * @param wantedOf what it should hold; null: nothing
+ * @param wantedOf what it should hold; null: nothing; `as_it_is`: whatever it holds now
  * @returns `told`: those to which a command goes now, in order
  */
 export function tellTargets(
   before: readonly Delivery[],
-  wantedOf: (delivery: Delivery) => Generation | null,
+  wantedOf: (delivery: Delivery) => Wanted | null | 'as_it_is',
   limits: TargetLimits,
   now: Now,
 ): { readonly deliveries: readonly Delivery[]; readonly told: readonly Delivery[] } {
   const told: Delivery[] = [];
   const deliveries = before.map((delivery) => {
     const wanted = wantedOf(delivery);
+    if (wanted === 'as_it_is') return delivery;
+    const generation = wanted === null ? null : wanted.generation;
     const isOverdue = delivery.retryDue !== null && delivery.retryDue <= now.monotonicMs;
-    if (delivery.told === wanted && !isOverdue) return delivery;
-    const isNews = delivery.told !== wanted;
+    const isNews = delivery.told !== generation;
+    if (!isNews && !isOverdue) return delivery;
+    const toldUntil = wanted === null ? null : endOf(wanted.token);
     const command: Delivery = {
       ...delivery,
       revision: delivery.revision + 1,
-      told: wanted,
+      told: generation,
       status: 'pending',
+      toldUntil,
+      // From here on it may hold the one or the other; a withdrawal that does not come through leaves what is there.
+      goodUntil: toldUntil === null ? delivery.goodUntil : earlierOf(delivery.goodUntil, toldUntil),
       failures: isNews && delivery.status !== 'failed' ? 0 : delivery.failures,
       retryDue: after(now, limits.deliveryTimeoutMs),
     };
@@ -58,6 +87,16 @@ export function tellTargets(
   });
   return { deliveries: told.length === 0 ? before : deliveries, told };
 }
+
+type Wanted = Pick<HeldToken, 'token' | 'generation'>;
+
+/** A token that nobody says ends is good for longer than anybody plans. */
+const endOf = ({ expiry }: Token): EpochMs => (expiry.kind === 'known' ? expiry.expiresAt : NO_END);
+
+const NO_END = epochMs(Number.MAX_SAFE_INTEGER);
+
+/** Of something and of what nothing is known about, nothing is known. */
+const earlierOf = (a: EpochMs | null, b: EpochMs): EpochMs | null => (a === null || a < b ? a : b);
 
 interface TargetEvent {
   readonly target: string;
@@ -75,6 +114,7 @@ export function targetDelivered(
     ...delivery,
     status: 'done',
     holds: delivery.told,
+    goodUntil: delivery.toldUntil,
     failures: 0,
     code: event.remark?.code ?? null,
     remedy: event.remark?.remedy ?? null,

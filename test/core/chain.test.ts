@@ -43,7 +43,7 @@ const view = (credential: string, seen: Seen = {}): MemberView => {
     token: standing === 'usable' || standing === 'doubtful' ? token : null,
     lack: standing === 'usable' ? null : { reason: 'expired', code: 'timeout', needsPerson: false },
     doubtEndsAt: null,
-    keepsPublished: false,
+    holdsNothing: false,
     ...seen,
   };
 };
@@ -169,9 +169,24 @@ describe('who is in use', () => {
     expect(chain.said()).toEqual(['envFile:/x/.env <- b-1', 'hook:/x/tell#0 of b <- b-1', 'up']);
   });
 
-  test('a store that cannot be read after a restart takes nothing away that is still good', () => {
-    const chain = createChain().see({ a: { ...DOWN, keepsPublished: true }, b: DOWN });
+  test('I8: a store that cannot be read after a restart takes nothing away before its end', () => {
+    const unread = { a: { ...DOWN, holdsNothing: true }, b: DOWN };
+    const { token } = view('a');
+    const expiry = { kind: 'known', expiresAt: epochMs(START + 60 * SECOND) } as const;
+    const before = createChain().see({ a: { token: token === null ? null : { ...token, expiry } }, b: DOWN });
+    const chain = createChain(SPEC, rememberChain(before.state)).see(unread);
     expect(chain.said()).toEqual(['down: timeout']);
+    expect(chain.deadline(unread)).toBe(60 * SECOND);
+    chain.pass(60 * SECOND).see(unread);
+    expect(chain.said()).toEqual(['envFile:/x/.env <- nothing']);
+  });
+
+  test('I8: what could not be taken away before a restart is taken away after it', () => {
+    const before = createChain().see({ a: DOWN, b: {} });
+    before.isFull = true;
+    before.see({ a: {}, b: DOWN });
+    const chain = createChain(SPEC, rememberChain(before.state)).see({ a: {}, b: DOWN });
+    expect(chain.said()).toContain('hook:/x/tell#0 of b <- nothing');
   });
 
   test('B3: whatever happens when, the best there is is in use, and nothing is taken back early', () => {

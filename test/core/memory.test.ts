@@ -10,6 +10,8 @@ import {
   failure,
   grant,
   HOUR,
+  type Life,
+  type LifeOptions,
   loaded,
   MINUTE,
   missing,
@@ -103,12 +105,9 @@ describe('a restart neither repeats an alert nor ends an episode', () => {
   });
 
   it('a failing delivery is not called off before anything was delivered', () => {
-    const life = createLife({
-      answer: (effect) =>
-        effect.type === 'publish_token'
-          ? { type: 'publish_failed', target: effect.target, revision: effect.revision, code: 'disk_full', remedy: '' }
-          : undefined,
-    });
+    const life = createLife();
+    life.answer = refusingToken('env');
+    life.dispatch(moved(grant(2)));
     life.pass(MINUTE);
     expect(life.newAlerts()).toEqual(['delivery_failed']);
     life.restart(blanked);
@@ -147,7 +146,53 @@ describe('a restart neither repeats an alert nor ends an episode', () => {
   });
 });
 
+const refusingToken =
+  (target: string): LifeOptions['answer'] =>
+  (effect) =>
+    effect.type === 'publish_token' && effect.target === target
+      ? { type: 'publish_failed', target, revision: effect.revision, code: 'disk_full', remedy: '' }
+      : undefined;
+
+/** The targets from which something was taken, in order. */
+const withdrawnIn = (life: Life): readonly string[] =>
+  life.effects.flatMap((effect) => (effect.type === 'withdraw_token' ? [effect.target] : []));
+
 describe('what was published stays until it is known to be bad', () => {
+  it('I8: a target that did not take the last token is emptied at the end of the one before', () => {
+    const life = createLife({ targets: ['env', 'file'] });
+    life.answer = refusingToken('env');
+    life.dispatch(moved(grant(2, { lifeMs: 20 * HOUR })));
+    life.answer = undefined;
+    life.restart(missing);
+    expect(withdrawnIn(life)).toEqual([]);
+    life.pass(8 * HOUR);
+    expect(withdrawnIn(life)).toEqual(['env']);
+    life.pass(12 * HOUR);
+    expect(withdrawnIn(life)).toEqual(['env', 'file']);
+  });
+
+  it('I8: a target of which no answer came before a crash is emptied when the earlier of both tokens ends', () => {
+    const life = createLife({ answer: ({ type }) => (type === 'publish_token' ? null : undefined) });
+    life.answer = undefined;
+    life.pass(2 * MINUTE);
+    life.answer = ({ type }) => (type === 'publish_token' ? null : undefined);
+    life.dispatch(moved(grant(2, { lifeMs: 2 * HOUR })));
+    life.answer = undefined;
+    life.restart(missing);
+    life.pass(HOUR);
+    expect(withdrawnIn(life)).toEqual([]);
+    life.pass(HOUR);
+    expect(withdrawnIn(life)).toEqual(['env']);
+  });
+
+  it('I8: a target of which nothing is known is emptied at once when there is no token', () => {
+    const life = createLife();
+    life.restart(missing);
+    expect(withdrawnIn(life)).toEqual([]);
+    const stranger = createLife({ first: missing });
+    expect(withdrawnIn(stranger)).toEqual(['env']);
+  });
+
   it('F70: a store blanked while freshd was down takes nothing away before the expiry', () => {
     const life = createLife();
     life.restart(blanked);

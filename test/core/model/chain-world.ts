@@ -89,7 +89,7 @@ export function viewsOf({ members }: World): readonly MemberView[] {
       generation,
       lack: standing === 'usable' ? null : { reason: 'expired', code: 'timeout', needsPerson: false },
       doubtEndsAt: null,
-      keepsPublished: false,
+      holdsNothing: false,
     };
   });
 }

@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/effect.ts';
 import { assert, assertInvariants } from '../../../src/core/invariants.ts';
 import { latchIn } from '../../../src/core/set-aside.ts';
 import type { CredentialState, Step } from '../../../src/core/state.ts';
-import type { Now } from '../../../src/core/token.ts';
+import type { Fingerprint, Now } from '../../../src/core/token.ts';
 import type { Happening } from './alphabet.ts';
 import { knownLifeLeft, POLICY, UNIT, type World } from './world.ts';
 
@@ -31,10 +31,12 @@ export function judged(
     (seen, effect) => judgedEffect(seen, effect, { before, state, event, isRestart }),
     known,
   );
-  judgeFiles(state, after);
+  const file = answeredFile(state, after);
+  judgeFiles(state, { ...after, file });
   const isClosed = state.phase.kind !== 'refreshing';
   return {
     ...after,
+    file,
     openAttempt: isClosed ? null : after.openAttempt,
     forced: state.wanted?.overridesRetryAfter === true,
     retryAfterUntil: state.held !== before.held && event.type === 'refresh_succeeded' ? null : after.retryAfterUntil,
@@ -78,11 +80,11 @@ function judgedEffect(world: World, effect: Effect, around: Surroundings): World
       const { fingerprint } = effect.publication.token;
       assert(fingerprint !== world.untried, 'I3: the store write is tried before the token is published');
       assert(effect.publication.generation >= world.publishedGeneration, 'I10: published generations only grow');
-      return { ...world, publishedGeneration: effect.publication.generation };
+      return { ...world, publishedGeneration: effect.publication.generation, file: toldFile(world, fingerprint) };
     }
     case 'withdraw_token':
       assert(!isGood(around.state, world), 'I5: a valid token is never withdrawn because a refresh failed');
-      return world;
+      return { ...world, file: toldFile(world, null) };
     case 'send_alert':
       return judgedAlert(world, effect, around);
     default:
@@ -165,10 +167,26 @@ function judgedAlert(
   return { ...world, told: isTold ? world.told : [...world.told, alert.kind] };
 }
 
-/** Is the token in hand good, as far as the world knows? */
+/** Until it is known what became of the command, the target may hold the one or the other. */
+const toldFile = ({ file }: World, told: Fingerprint | null): World['file'] => ({
+  told,
+  possible: [...new Set([...file.possible, told])],
+});
+
+function answeredFile({ deliveries }: CredentialState, { file }: World): World['file'] {
+  const isDone = deliveries.every(({ status, told }) => status === 'done' && told !== 'unknown');
+  return isDone ? { ...file, possible: [file.told] } : file;
+}
+
+const isOverInFile = (print: Fingerprint, { tokens, now }: World): boolean => {
+  const expiry = tokens.get(print)?.expiry;
+  return expiry?.kind === 'known' && expiry.expiresAt <= now.wallMs;
+};
+
+/** Is the token in hand good, as far as the world knows? Without one, is all that an earlier process may have left? */
 function isGood(state: CredentialState, world: World): boolean {
   const { held } = state;
-  if (held === null) return state.publishedUntil !== null && state.publishedUntil > world.now.wallMs;
+  if (held === null) return world.file.possible.every((print) => print !== null && !isOverInFile(print, world));
   const left = knownLifeLeft(world, held.token.fingerprint);
   if (left !== null && left <= 0) return false;
   const { reports } = world;
@@ -186,7 +204,13 @@ function isRejectedForGood({ rejection, policy }: CredentialState, { now }: Worl
 
 /** I8: what targets are told is true at the end of every step. */
 function judgeFiles(state: CredentialState, world: World): void {
-  if (state.phase.kind === 'stopped' || state.held === null) return;
+  if (state.phase.kind === 'stopped') return;
+  if (state.held === null) {
+    const isLeft = world.file.possible.some((print) => print !== null && isOverInFile(print, world));
+    const isTold = state.deliveries.every(({ told }) => told === null);
+    assert(isTold || !isLeft, 'I8: what an earlier process may have left in a file is withdrawn when it ends');
+    return;
+  }
   const left = knownLifeLeft(world, state.held.token.fingerprint);
   const isOver = left !== null && left <= 0;
   const isRejected = isRejectedForGood(state, world);

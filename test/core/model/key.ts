@@ -49,7 +49,6 @@ export function keyOf(state: CredentialState, world: World): string {
     rank(state.grant),
     state.superseded.map(rank),
     rank(state.generationOf),
-    state.held === null ? wall(state.publishedUntil) : null,
     mono(state.lastBegan),
     state.failures,
     // A moment that has passed holds nothing back.
@@ -88,6 +87,7 @@ export function keyOf(state: CredentialState, world: World): string {
       typeof delivery.holds === 'number' ? Math.min(2, state.generation - delivery.holds) : delivery.holds,
       delivery.failures,
       mono(delivery.retryDue),
+      wall(delivery.goodUntil),
     ]),
     [state.sentinel.status, mono(state.sentinel.retryDue)],
     state.episode === null ? null : [state.episode.endedAt === null, state.episode.isAnswered],
@@ -127,6 +127,13 @@ function setAsideKey(
   const { fingerprint, token } = setAside.answer.grant;
   const end = token === null || token.expiry.kind === 'never' ? null : wall(token.expiry.expiresAt);
   return [rank(fingerprint), token?.expiry.kind ?? null, end];
+}
+
+/** When what the file may hold ends. */
+function endIn({ tokens, now }: World, print: Fingerprint | null, { clamp }: Lens): string {
+  const expiry = print === null ? undefined : tokens.get(print)?.expiry;
+  if (expiry === undefined) return 'empty';
+  return expiry.kind === 'known' ? String(clamp(expiry.expiresAt - now.wallMs)) : 'never';
 }
 
 interface Lens {
@@ -185,5 +192,6 @@ function worldKey(world: World, lens: Lens & { readonly state: CredentialState }
       ? [lens.mono(world.reports.first), lens.mono(world.reports.last)]
       : null,
     world.told,
+    [...new Set(world.file.possible.map((print) => endIn(world, print, lens)))].sort(),
   ];
 }

@@ -205,6 +205,16 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     const taken = step({ ...state, policy: { ...state.policy, limits } }, event, now);
     return { ...taken, state: { ...taken.state, policy: state.policy } };
   }),
+  'what is held remembered as what is in files': afterwards('deliveries', (taken) => {
+    const expiry = taken.state.held?.token.expiry;
+    if (expiry?.kind !== 'known') return taken;
+    const deliveries = taken.state.deliveries.map((delivery) => ({ ...delivery, goodUntil: expiry.expiresAt }));
+    return { ...taken, state: { ...taken.state, deliveries } };
+  }),
+  'good token taken away after a restart': afterwards('deliveries', (taken) => {
+    const deliveries = taken.state.deliveries.map((delivery) => ({ ...delivery, goodUntil: null }));
+    return { ...taken, state: { ...taken.state, deliveries } };
+  }),
   'expired token left in files': stepping('attempts', (state, event, now) => {
     const taken = step(state, event, now);
     const told = taken.state.deliveries.map((delivery) => ({ ...delivery, told: state.generation }));

@@ -20,6 +20,13 @@ export function restarts(state: CredentialState, world: World): Happening[] {
   });
 }
 
+/** SIGKILL, and when it starts again nothing is stored any more: only what is remembered of the files tells what they hold. */
+export function restartsOverNothing(state: CredentialState, world: World): Happening[] {
+  if (state.phase.kind === 'stopped' || state.phase.kind === 'refreshing' || state.held === null) return [];
+  const event = { type: 'token_missing', detail: '', attempt: null } as const;
+  return [{ name: 'killed, and the store gone', event, world, from: reborn(state, world) }];
+}
+
 /** Nothing is open that a restart could spoil; what it finds then is the start of every walk. */
 const isCalm = ({ phase, doubt, unpersisted, setAside }: CredentialState, { slot }: World): boolean =>
   (phase.kind === 'fresh' || phase.kind === 'absent') &&

@@ -22,7 +22,7 @@ import {
   timePasses,
 } from './alphabet.ts';
 import type { Subject } from './checks.ts';
-import { restarts } from './restarts.ts';
+import { restarts, restartsOverNothing } from './restarts.ts';
 import type { WalkOptions } from './walk.ts';
 import { firstWorld, newGrant, POLICY, UNIT, type World } from './world.ts';
 
@@ -183,6 +183,7 @@ export const SLICES: Readonly<Record<string, SliceSetting>> = {
       timePasses,
       attemptEndsBy('recorded', 'new token in the store already', 'refused connection'),
       deliveriesEnd,
+      restartsOverNothing,
     ),
     AMPLE,
     'nothing',
@@ -227,12 +228,11 @@ function delivered(state: CredentialState): CredentialState {
   if (isQuiet) return state;
   return {
     ...state,
-    deliveries: state.deliveries.map((delivery) => ({
-      ...delivery,
-      status: 'done',
-      holds: delivery.told,
-      retryDue: null,
-    })),
+    deliveries: state.deliveries.map((delivery) =>
+      delivery.told === 'unknown'
+        ? delivery
+        : { ...delivery, status: 'done', holds: delivery.told, goodUntil: delivery.toldUntil, retryDue: null },
+    ),
     sentinel: { ...state.sentinel, status: 'done', retryDue: null },
   };
 }

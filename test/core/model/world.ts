@@ -101,6 +101,8 @@ export interface World {
   /** First and last report about the present generation. */
   readonly reports: { readonly generation: number; readonly first: number; readonly last: number } | null;
   readonly publishedGeneration: number;
+  /** What the target was told last, and all that it may hold; null: nothing. */
+  readonly file: { readonly told: Fingerprint | null; readonly possible: readonly (Fingerprint | null)[] };
   /** Kinds of messages sent in the present episode. */
   readonly told: readonly string[];
 }
@@ -123,6 +125,7 @@ export const firstWorld: World = {
   succeeded: new Set(),
   reports: null,
   publishedGeneration: 0,
+  file: { told: null, possible: [null] },
   told: [],
 };
 
