@@ -42,6 +42,8 @@ export interface Workshop {
   startThrough(prefix: readonly string[]): RunningDaemon;
   /** As `start`; Node itself gets this option. */
   startUnder(nodeOption: string): RunningDaemon;
+  /** Another installation: its Node, and its `bin/freshd.js`. */
+  startInstalled(node: string, program: string): RunningDaemon;
   get(path: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
   /** Live processes of which command line or environment names this folder, but for the daemons themselves. */
   strays(): readonly number[];
@@ -79,6 +81,7 @@ export function createWorkshop(onFinished: typeof onTestFinished = onTestFinishe
     env: () => (existsSync(path('.env')) ? parse(readFileSync(path('.env'))) : {}),
     start: (...options) => started(startDaemon(directory, { options })),
     startUnder: (nodeOption) => started(startDaemon(directory, { nodeOptions: [nodeOption] })),
+    startInstalled: (node, program) => started(startDaemon(directory, { installed: [node, program] })),
     startThrough: (prefix) => started(startDaemon(directory, { prefix })),
     get: (route) => get(path('freshd.sock'), route),
     strays: () => strays(directory, new Set(daemons.map(({ pid }) => pid))),
@@ -91,10 +94,11 @@ function startDaemon(
   {
     prefix = [],
     nodeOptions = [],
+    installed = [process.execPath, ...nodeOptions, PROGRAM],
     options = [],
-  }: Readonly<Partial<Record<'prefix' | 'nodeOptions' | 'options', readonly string[]>>>,
+  }: Readonly<Partial<Record<'prefix' | 'nodeOptions' | 'installed' | 'options', readonly string[]>>>,
 ): RunningDaemon {
-  const freshd = [process.execPath, ...nodeOptions, PROGRAM, 'run', '--config', 'config.json', ...options];
+  const freshd = [...installed, 'run', '--config', 'config.json', ...options];
   const [program = '', ...argv] = [...prefix, ...freshd];
   const child = spawn(program, argv, {
     cwd: directory,
