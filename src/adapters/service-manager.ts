@@ -55,6 +55,19 @@ export function createServiceManager({ environment, pid, notify, log }: ServiceM
   };
 }
 
+/**
+ * The listening socket that the manager opened for us: the one named `freshd`, or the only one.
+ * @returns its descriptor; null: there is none, or it is meant for another process
+ */
+export function passedSocket(environment: ServiceManagerOptions['environment'], pid: number): number | null {
+  const { LISTEN_PID, LISTEN_FDS = '', LISTEN_FDNAMES = '' } = environment;
+  const count = /^\d+$/.test(LISTEN_FDS) ? Number(LISTEN_FDS) : 0;
+  if (LISTEN_PID !== String(pid) || count === 0) return null;
+  const named = LISTEN_FDNAMES.split(':').indexOf(SOCKET_NAME);
+  if (named !== -1 && named < count) return FIRST_DESCRIPTOR + named;
+  return count === 1 ? FIRST_DESCRIPTOR : null;
+}
+
 function linesOf(sign: ServiceSign): string[] {
   switch (sign.kind) {
     case 'ready':
@@ -96,3 +109,9 @@ function every(intervalMs: number, look: () => void): () => void {
   const timer = setInterval(look, intervalMs).unref();
   return () => clearInterval(timer);
 }
+
+// FileDescriptorName= in the socket unit.
+const SOCKET_NAME = 'freshd';
+
+// SD_LISTEN_FDS_START: 0, 1 and 2 are taken.
+const FIRST_DESCRIPTOR = 3;

@@ -10,13 +10,15 @@ import { createConsumers } from './consumers.ts';
 import { createEvents } from './events.ts';
 import { createFastRead } from './fast-read.ts';
 import { checkSocketPath } from './socket-file.ts';
-import { keepSocket } from './socket-keeper.ts';
+import { keepSocket, servePassedSocket } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
 
 export interface ApiServerOptions {
   readonly daemon: DaemonPort;
   readonly socketPath: string;
+  /** Descriptor of a listening socket to serve in place of one at that path. */
+  readonly passedSocket?: number | null;
   readonly log: LogPort;
   /** Those of the runtime when left out. */
   readonly timers?: Timers;
@@ -32,11 +34,11 @@ export interface ApiServer {
 /**
  * Listens. The caller holds the daemon's kernel lock.
  * @throws PortError `socket_path_too_long`, `socket_directory_unsafe`, `socket_directory_unusable`, `socket_in_use`,
- *   `socket_path_taken`, `socket_unusable`
+ *   `socket_path_taken`, `socket_unusable`, `passed_socket_unsafe`, `passed_socket_unusable`
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { daemon, socketPath, log, timers = systemTimers, limits = CONNECTION_LIMITS } = options;
-  checkSocketPath(socketPath);
+  const { daemon, socketPath, passedSocket = null, log, timers = systemTimers, limits = CONNECTION_LIMITS } = options;
+  if (passedSocket === null) checkSocketPath(socketPath);
   const waiting = createWaiting(daemon, timers);
   const subscribersMax = Math.floor(admittedConnections(limits) * SUBSCRIBERS_SHARE);
   const onLeft = (consumer: string) => consumers.forget(consumer);
@@ -49,7 +51,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       createLimitedServer((request, response) => {
         if (!readFast(request, response)) app.routing(request, response);
       }, limits);
-    const socket = await keepSocket({ socketPath, createServer, timers, log });
+    const parts = { createServer, timers, log };
+    const socket = await (passedSocket === null
+      ? keepSocket({ socketPath, ...parts })
+      : servePassedSocket(passedSocket, parts));
     return {
       async close() {
         // Readers first: they get an answer, and their connections end with it.

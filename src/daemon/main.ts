@@ -14,7 +14,7 @@ import { loadNative } from '../adapters/native/native.ts';
 import { createNotifySocket } from '../adapters/notify-socket.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
-import { createServiceManager } from '../adapters/service-manager.ts';
+import { createServiceManager, passedSocket } from '../adapters/service-manager.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
@@ -84,7 +84,8 @@ async function serve(
     const onReload = lifeSigns.reloading;
     const daemon = await assemble(loaded, { capture, load, log, version: packageVersion(), onReload });
     end.control(daemon);
-    await live(daemon, { config, end, hangUps, lifeSigns, log });
+    const passed = passedSocket(capture.env, process.pid);
+    await live(daemon, { config, end, hangUps, lifeSigns, log, passed });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
@@ -110,12 +111,15 @@ async function live(
     hangUps,
     lifeSigns,
     log,
+    passed,
   }: {
     readonly config: Config;
     readonly end: EndSignals;
     readonly hangUps: HangUps;
     readonly lifeSigns: LifeSigns;
     readonly log: Log;
+    /** A socket that was opened for us; null: we open our own. */
+    readonly passed: number | null;
   },
 ): Promise<void> {
   const { path, socketPath } = config;
@@ -126,10 +130,10 @@ async function live(
     hangUps.connect(() => void daemon.reload());
     await Promise.race([started, end.asked]);
     if (end.isAsked()) return;
-    await ensureSocketFolder(dirname(socketPath));
-    server = await startApiServer({ daemon, socketPath, log });
+    if (passed === null) await ensureSocketFolder(dirname(socketPath));
+    server = await startApiServer({ daemon, socketPath, passedSocket: passed, log });
     favourMemory();
-    log.write('info', 'ready', { pid: process.pid, config: path, socket: socketPath });
+    log.write('info', 'ready', { pid: process.pid, config: path, socket: passed === null ? socketPath : 'passed' });
     lifeSigns.ready(daemon);
     await end.asked;
   } finally {

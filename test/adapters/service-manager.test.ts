@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createServiceManager } from '../../src/adapters/service-manager.ts';
+import { createServiceManager, passedSocket } from '../../src/adapters/service-manager.ts';
 import { PortError } from '../../src/daemon/ports.ts';
 import { keptLog } from '../daemon/fakes.ts';
 
@@ -89,4 +89,18 @@ test('where nobody waits for news, nothing is told', () => {
   const manager = createServiceManager({ environment: WATCHED, pid: PID, notify: null, log: keptLog() });
   manager.tell({ kind: 'ready', status: 'a' });
   expect(manager.watchdogMs).toBeNull();
+});
+
+test.each([
+  [{}, null],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '1' }, 3],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '1', LISTEN_FDNAMES: 'freshd.socket' }, 3],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '2', LISTEN_FDNAMES: 'control:freshd' }, 4],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '2', LISTEN_FDNAMES: 'a:b' }, null],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '1', LISTEN_FDNAMES: 'a:freshd' }, 3],
+  [{ LISTEN_PID: '1', LISTEN_FDS: '1' }, null],
+  [{ LISTEN_FDS: '1' }, null],
+  [{ LISTEN_PID: String(PID), LISTEN_FDS: '-1' }, null],
+])('of %j the passed socket is descriptor %s', (environment, fd) => {
+  expect(passedSocket(environment, PID)).toBe(fd);
 });
