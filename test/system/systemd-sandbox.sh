@@ -100,6 +100,8 @@ inside() {
     mount --bind "/dev/$device" "$root/dev/$device"
   done
   ln -s /proc/self/fd "$root/dev/fd"
+  # A service with PrivateDevices= does not start without it.
+  ln -s pts/ptmx "$root/dev/ptmx"
   for path in "$@"; do
     mkdir -p "$root$path"
     mount --bind "$path" "$root$path"
@@ -112,6 +114,8 @@ inside() {
   pivot_root . .host
   cd /
   umount --lazy /.host
+  # As at a real boot: what systemd mounts for a service (its credentials) has to reach the services.
+  mount --make-rshared /
   exec env -i PATH="$SYSTEM_PATH" container=sandbox /lib/systemd/systemd --system --unit=basic.target --show-status=false
 }
 
