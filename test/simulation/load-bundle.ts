@@ -17,16 +17,22 @@ export function loadBundle({ program, shared }: Bundle): LoadedBundle {
   const real = createRequire(import.meta.url);
   const modules = evaluate(compile(shared, 'shared'), real, null) as Readonly<Record<string, unknown>>;
   const require = (id: string): unknown => modules[id] ?? real(id);
-  const script = compile(program, 'program');
-  return { instantiate: (realm) => evaluate(script, require, realm) as { start: typeof start } };
+  const instance = compile(program, 'program');
+  return { instantiate: (realm) => evaluate(instance, require, realm) as { start: typeof start } };
 }
 
-function compile(text: string, name: string): Script {
-  return new Script(`(function (module, exports, require, realm) {${text}\n})`, { filename: `simulated-${name}.cjs` });
+type Wrapper = (module: object, exports: object, require: (id: string) => unknown, realm: Realm | null) => void;
+
+/** One function for all lives: what the engine has learnt of its inner ones, and compiled, serves the next life too. */
+function compile(text: string, name: string): Wrapper {
+  const script = new Script(`(function (module, exports, require, realm) {${text}\n})`, {
+    filename: `simulated-${name}.cjs`,
+  });
+  return script.runInThisContext() as Wrapper;
 }
 
-function evaluate(script: Script, require: (id: string) => unknown, realm: Realm | null): unknown {
+function evaluate(run: Wrapper, require: (id: string) => unknown, realm: Realm | null): unknown {
   const module = { exports: {} };
-  script.runInThisContext()(module, module.exports, require, realm);
+  run(module, module.exports, require, realm);
   return module.exports;
 }

@@ -4,7 +4,6 @@
  * Rule: a script is a process of its own: it lives on when the daemon is killed, and ends with the power.
  */
 import type { ProcessEntry } from '../../src/adapters/refresh/process-table.ts';
-import type { InheritedFile } from './disk-process.ts';
 import type { Machine } from './machine.ts';
 import { createOwner, type Owner } from './scheduler.ts';
 
@@ -27,16 +26,6 @@ export interface SpawnedScript {
   readonly pid: number;
   /** @param tell called once, when it has ended */
   ended(tell: (end: ScriptEnd) => void): void;
-}
-
-/** What a script finds when it starts. */
-export interface ScriptProcess {
-  readonly owner: Owner;
-  readonly program: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly input: string;
-  readonly stdout: InheritedFile | null;
-  exit(end: ScriptEnd): void;
 }
 
 interface Entry extends ProcessEntry {

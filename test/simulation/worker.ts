@@ -5,12 +5,16 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Bundle } from './bundle.ts';
 import { loadBundle } from './load-bundle.ts';
-import { runSeed } from './run-seed.ts';
+import { runSeed, type SeedResult } from './run-seed.ts';
 
 export interface Order {
   readonly seed: number;
   readonly days: number;
   readonly trace: boolean;
+}
+
+export interface Finished extends SeedResult {
+  readonly cpuMs: number;
 }
 
 const [, , path = ''] = process.argv;
@@ -23,7 +27,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   Error.stackTraceLimit = trace ? 20 : 0;
   const before = process.cpuUsage();
   const result = await runSeed(seed, bundle, { days, print });
-  process.stdout.write(`${JSON.stringify({ ...result, cpuMs: cpuMsSince(before) })}\n`);
+  const finished: Finished = { ...result, cpuMs: cpuMsSince(before) };
+  process.stdout.write(`${JSON.stringify(finished)}\n`);
 }
 
 function cpuMsSince(before: NodeJS.CpuUsage): number {
