@@ -60,7 +60,6 @@ class ChangedTopics implements Topics {
   readonly #epoch: string;
   /** In the order of their numbers: a change puts an entry at the end. */
   readonly #entries = new Map<string, Entry>();
-  readonly #chains = new Set<string>();
   #touched = new Set<string>();
   #removed = 0;
   #lastSeq = 0;
@@ -82,8 +81,6 @@ class ChangedTopics implements Topics {
 
   update(): readonly Topic[] {
     const changed: Topic[] = [];
-    // A chain that a reload took out makes no step any more.
-    for (const chain of this.#chains) if (this.#daemon.chains.state(chain) === undefined) this.#touched.add(chain);
     const touched = this.#touched;
     this.#touched = new Set();
     for (const name of touched) {
@@ -91,8 +88,6 @@ class ChangedTopics implements Topics {
       const after = this.#look(name, before);
       if (after === null) continue;
       this.#lastSeq = after.seq;
-      if (after.kind === 'chain' && !after.isRemoved) this.#chains.add(name);
-      else this.#chains.delete(name);
       this.#removed += Number(after.isRemoved) - Number(before?.isRemoved ?? false);
       this.#entries.delete(name);
       this.#entries.set(name, after);

@@ -47,7 +47,8 @@ export function applyToChain(state: ChainState, event: Event, now: Now): ChainSt
 }
 
 function withSentinel(state: ChainState, revision: number, outcome: 'done' | 'failed', now: Now): ChainState {
-  return { ...state, sentinel: sentinelAnswered(state.sentinel, { revision, outcome }, state.policy.limits, now) };
+  const sentinel = sentinelAnswered(state.sentinel, { revision, outcome }, state.policy.limits, now);
+  return sentinel === state.sentinel ? state : { ...state, sentinel };
 }
 
 /**

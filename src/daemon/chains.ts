@@ -70,7 +70,7 @@ class MemberChains implements Chains {
   readonly #managed = new Map<string, ManagedChain>();
   readonly #states = new Map<string, ChainState>();
   readonly #byMember = new Map<string, string[]>();
-  readonly #listeners = new Set<(chain: string, state: ChainState) => void>();
+  readonly #listeners = new Set<Parameters<ChainsPort['onStep']>[0]>();
   readonly #keeper: MemoryKeeper<ChainState>;
   readonly #observe: ReturnType<typeof createChainObserver>;
 
@@ -98,7 +98,7 @@ class MemberChains implements Chains {
     return memberView(credential, this.#options.state(credential), this.#options.clock.now()).token === null;
   }
 
-  onStep(listener: (chain: string, state: ChainState) => void): () => void {
+  onStep(listener: Parameters<ChainsPort['onStep']>[0]): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -117,8 +117,8 @@ class MemberChains implements Chains {
   }
 
   tell(chain: string): void {
-    const state = this.#states.get(chain);
-    if (state !== undefined) for (const listener of this.#listeners) listener(chain, state);
+    const state = this.#states.get(chain) ?? null;
+    for (const listener of this.#listeners) listener(chain, state);
   }
 
   remedy(chain: string): string {
@@ -146,7 +146,17 @@ class MemberChains implements Chains {
     this.#byMember.clear();
     for (const { spec } of chains) for (const { credential } of spec.members) this.#join(credential, spec.name);
     for (const name of names) this.#options.dispatch(name, { type: 'tick' });
+    for (const name of gone) this.#tellGone(name);
     return gone;
+  }
+
+  /** No step of the engine stands behind this one, which would see to a listener that throws. */
+  #tellGone(chain: string): void {
+    try {
+      this.tell(chain);
+    } catch (error) {
+      this.#options.log.write('error', 'listener_threw', { credential: chain, ...describeBug(error) });
+    }
   }
 
   #join(credential: string, chain: string): void {

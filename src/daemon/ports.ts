@@ -259,8 +259,11 @@ export interface ChainsPort {
   state(chain: string): ChainState | undefined;
   /** Those that this credential is a member of. */
   of(credential: string): readonly string[];
-  /** Called after each step of a chain, that is after each step of any of its members. @returns how to stop listening */
-  onStep(listener: (chain: string, state: ChainState) => void): () => void;
+  /**
+   * Called after each step of a chain, that is after each step of any of its members, and with null when a reload took it out.
+   * @returns how to stop listening
+   */
+  onStep(listener: (chain: string, state: ChainState | null) => void): () => void;
 }
 
 /** What the API and its routes may ask of a running daemon. */

@@ -159,6 +159,14 @@ describe('who is in use', () => {
     expect(chain.state.lastChange).toMatchObject({ from: 'a', to: 'b', lack: { code: 'timeout' } });
   });
 
+  test('a stale answer of the sentinel changes nothing at all', () => {
+    const chain = createChain();
+    chain.see({ a: DOWN, b: DOWN });
+    const { revision } = chain.state.sentinel;
+    const stale = { type: 'publish_succeeded', target: 'sentinel', revision: revision + 1 } as const;
+    expect(applyToChain(chain.state, stale, chain.now)).toBe(chain.state);
+  });
+
   test('with nothing usable everything is withdrawn and the sentinel says so, until one is back', () => {
     const chain = createChain().see({ a: {}, b: {} });
     chain.said();

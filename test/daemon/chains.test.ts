@@ -108,7 +108,7 @@ test('of members that come due together each has had its step when the chain loo
   const { daemon, pass } = build();
   await daemon.start();
   const seen: unknown[] = [];
-  daemon.chains.onStep((chain, { inUse }) => seen.push([chain, inUse?.credential, daemon.state('a')?.phase.kind]));
+  daemon.chains.onStep((chain, state) => seen.push([chain, state?.inUse?.credential, daemon.state('a')?.phase.kind]));
   pass(HOUR_MS);
   expect(seen).toEqual([['any', 'b', 'absent']]);
 });
