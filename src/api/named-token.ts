@@ -3,7 +3,7 @@
  *
  * Rule: the only place of this room that knows both; everything is as the core's views say.
  */
-import { type MemberLack, readChain } from '../core/chain-view.ts';
+import { type MemberLack, memberView, readChain } from '../core/chain-view.ts';
 import type { CredentialState } from '../core/state.ts';
 import { readToken, type TokenRead } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
@@ -42,6 +42,22 @@ function readNamedChain(daemon: DaemonPort, name: string): NamedRead | null {
   if (read.kind === 'unusable') return { ...read, reason: 'no_usable_member' };
   const isLast = chain.members.every(({ credential }) => isLatched(stateOf(credential)));
   return { ...read, chain: name, isLast };
+}
+
+/**
+ * The token of another member of that chain than the one in use, if one lives so long: the first in their order. It is given
+ * under its own name and generation, since the chain's generation stands for the member in use.
+ */
+export function readReserve(daemon: DaemonPort, name: string, minValidMs: number): NamedToken | null {
+  const chain = daemon.chains.state(name);
+  for (const { credential } of chain?.members ?? []) {
+    const isInReserve = credential !== chain?.inUse?.credential;
+    if (!isInReserve || memberView(credential, daemon.state(credential), daemon.now()).standing !== 'usable') continue;
+    const read = readNamed(daemon, credential);
+    const isLong = read !== null && read.kind === 'token' && (read.lifeLeftMs ?? minValidMs) >= minValidMs;
+    if (isLong) return read;
+  }
+  return null;
 }
 
 const isLatched = (state: CredentialState | undefined): boolean => state?.phase.kind === 'reauthorization_required';

@@ -83,7 +83,10 @@ export interface ErrorBody {
 export interface TokenBody {
   /** Whose token it is. */
   readonly credential: string;
-  /** Where it was asked for by the name of a chain: `generation` is the chain's then. */
+  /**
+   * Where it was asked for by the name of a chain: `generation` is the chain's then. Absent where `min_valid_seconds` made a
+   * member answer that is not in use: `generation` is that member's own.
+   */
   readonly chain?: string;
   readonly access_token: string;
   readonly token_type: string;

@@ -30,7 +30,7 @@ export function reportRejection(
 ): Reply | Promise<Reply> {
   const { name, body } = report;
   const chain = daemon.chains.state(name);
-  const about = chain === undefined ? aboutCredential(name, body) : aboutMember(chain, body);
+  const about = chain === undefined ? aboutCredential(name, body) : aboutMember(daemon, chain, body);
   const outcome = 'binding' in about ? dispatch(daemon, about.binding, body) : about.outcome;
   if (outcome === null) return unknownCredential(daemon, name);
   const answer: OutcomeBody = chain === undefined ? outcome : { ...outcome, chain: name };
@@ -48,10 +48,15 @@ const aboutCredential = (credential: string, { generation }: RejectionBody): Abo
   binding: { credential, of: generation },
 });
 
-function aboutMember(chain: ChainState, { generation, credential }: RejectionBody): About {
+function aboutMember(daemon: DaemonPort, chain: ChainState, { generation, credential }: RejectionBody): About {
   const binding = bindingOf(chain, generation);
   const isMeant = binding !== null && (credential === undefined || credential === binding.credential);
   if (isMeant) return { binding };
+  // A read that asked for a longer life was answered by a member that is not in use, with that one's own generation.
+  const isReserve = credential !== undefined && chain.members.some((member) => member.credential === credential);
+  if (isReserve && daemon.state(credential)?.held?.generation === generation) {
+    return { binding: { credential, of: generation } };
+  }
   // Too old to be remembered, or of nobody's token.
   const outcome = binding === null && generation < chain.generation ? 'superseded' : 'ignored';
   return { outcome: { credential: credential ?? chain.inUse?.credential ?? chain.name, outcome } };

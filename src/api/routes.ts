@@ -156,7 +156,9 @@ async function readOneToken(context: ApiContext, request: ApiRequest): Promise<R
     asText: request.acceptsText,
   };
   const reply = await context.tokens.read(credential, demand, request.onGone);
-  const sent = reply.status === 200 ? presentGeneration(context.daemon, credential) : null;
+  // Of a chain, a longer life may have been asked of a member whose generation is not the chain's.
+  const isItsOwn = min_valid_seconds === undefined || context.daemon.chains.state(credential) === undefined;
+  const sent = reply.status === 200 && isItsOwn ? presentGeneration(context.daemon, credential) : null;
   if (sent !== null) noteConsumer(context, { credential, consumer, sent, acknowledged: null });
   return reply;
 }

@@ -6,7 +6,14 @@
  */
 import type { Generation } from '../core/token.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
-import { type NamedRead, type NamedToken, readNamed, refreshersOf, type UnusableRead } from './named-token.ts';
+import {
+  type NamedRead,
+  type NamedToken,
+  readNamed,
+  readReserve,
+  refreshersOf,
+  type UnusableRead,
+} from './named-token.ts';
 import { type Reply, unknownCredential } from './reply.ts';
 import {
   noNewerToken,
@@ -45,6 +52,19 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
 
   const look = (name: string, demand: Demand): Look => judge(readNamed(daemon, name), demand);
 
+  /** Of a chain another member may live long enough; null where what was found is all there is. */
+  function reserveFor(name: string, found: Look, demand: Demand): NamedToken | null {
+    if (found.verdict !== 'too_short') return null;
+    const reserve = readReserve(daemon, name, demand.minValidMs ?? 0);
+    return reserve?.generation === demand.afterGeneration ? null : reserve;
+  }
+
+  function answer(name: string, found: Look, demand: Demand): Reply {
+    const reserve = reserveFor(name, found, demand);
+    if (reserve !== null) return tokenReply(reserve, demand.asText);
+    return answerTo(daemon, { name, found, demand, attainable: isAttainable(found, demand) });
+  }
+
   function isAttainable(found: Look, demand: Demand): boolean {
     if (found.verdict !== 'too_short') return true;
     const longestMs = demandedLifeMs.get(found.token.credential);
@@ -63,7 +83,10 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
 
     const isDone = (): boolean => {
       const now = look(name, demand);
-      return isFinal(now) || (now.verdict === 'too_short' && generationOf(now) !== firstGeneration);
+      if (now.verdict !== 'too_short') return isFinal(now);
+      // The member in use is preferred as long as it is being refreshed for this.
+      const isRefreshing = daemon.state(now.token.credential)?.phase.kind === 'refreshing';
+      return generationOf(now) !== firstGeneration || (!isRefreshing && reserveFor(name, now, demand) !== null);
     };
     if (!isDone()) {
       const wait = waiting.wait(name, demand.waitMs, isDone, onGone);
@@ -75,17 +98,14 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
     if (last.verdict === 'too_short' && last.token.generation !== firstGeneration && last.token.lifeLeftMs !== null) {
       demandedLifeMs.set(last.token.credential, last.token.lifeLeftMs);
     }
-    return answerTo(daemon, { name, found: last, demand, attainable: isAttainable(last, demand) });
+    return answer(name, last, demand);
   }
 
   return {
     read(name, demand, onGone) {
       const found = look(name, demand);
-      const attainable = isAttainable(found, demand);
-      const answersNow = demand.waitMs === 0 || isFinal(found) || !attainable;
-      return answersNow
-        ? answerTo(daemon, { name, found, demand, attainable })
-        : readLater(name, demand, found, onGone);
+      const answersNow = demand.waitMs === 0 || isFinal(found) || !isAttainable(found, demand);
+      return answersNow ? answer(name, found, demand) : readLater(name, demand, found, onGone);
     },
   };
 }

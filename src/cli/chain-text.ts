@@ -3,8 +3,9 @@
  *
  * Rule: pure text from the daemon's answer; nothing is judged here but by health.ts.
  */
-import type { ChainBody } from '../api/protocol.ts';
+import type { ChainBody, ChainDetailBody } from '../api/protocol.ts';
 import type { CommandIo } from './command.ts';
+import { consumersText, lateConsumers } from './consumers.ts';
 import type { Cell } from './format.ts';
 import { table } from './format.ts';
 import { type Health, healthOfChain, TONES } from './health.ts';
@@ -29,7 +30,7 @@ export function chainTable(
   return `\n${table(rows, io.isColourful)}`;
 }
 
-export function chainDetail(chain: ChainBody, io: CommandIo): string {
+export function chainDetail(chain: ChainDetailBody, io: CommandIo): string {
   const tone = TONES[healthOfChain(chain)];
   const rows: Cell[][] = [
     [label('chain'), { text: chain.chain }],
@@ -37,10 +38,12 @@ export function chainDetail(chain: ChainBody, io: CommandIo): string {
     [label('since'), { text: sinceText(chain, io) }],
     [label('generation'), { text: chain.generation === null ? '-' : String(chain.generation) }],
     ...chain.members.map((member): Cell[] => [label('member'), { text: memberText(member, chain) }]),
+    [label('consumers'), { text: consumersText(chain.consumers) }],
     ...chain.publications.map(({ target, status }): Cell[] => [
       label('published'),
       { text: `${target}: ${status}`, tone: status === 'failed' ? 'warning' : 'plain' },
     ]),
+    ...lateConsumers(chain).map((text): Cell[] => [label('behind'), { text }]),
   ];
   const asked = chain.members.flatMap(({ credential, remedy }) =>
     remedy === null ? [] : [`${credential} needs a person: ${remedy}`],
@@ -50,11 +53,13 @@ export function chainDetail(chain: ChainBody, io: CommandIo): string {
 }
 
 /** What is wrong with the chain itself, each with what helps. */
-export function chainTroubles({ credential, instead_of: instead, publications, fault }: ChainBody): string[] {
+export function chainTroubles(chain: ChainBody): string[] {
+  const { credential, instead_of: instead, publications, consumers, fault } = chain;
   const lines: string[] = [];
   if (fault !== null) lines.push(`a bug keeps the daemon from tending it (${fault}); the log has the record`);
   if (credential === null) lines.push('no member is usable');
   else if (instead !== null) lines.push(`${credential} stands in for ${instead.credential}: ${lackText(instead)}`);
+  if (consumers !== null && consumers.behind > 0) lines.push(consumersText(consumers));
   for (const { target, status, code, remedy } of publications) {
     if (code === null) continue;
     const what = status === 'failed' ? `${target} was not written (${code})` : `${target}: ${code}`;

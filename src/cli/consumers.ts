@@ -1,9 +1,9 @@
 /**
- * Who reads a credential, in words.
+ * Who reads a credential or a chain, in words.
  *
  * Rule: pure; the numbers are the daemon's.
  */
-import type { ConsumersBody, CredentialDetailBody } from '../api/protocol.ts';
+import type { ChainDetailBody, ConsumersBody, CredentialDetailBody } from '../api/protocol.ts';
 
 /** `3 of 5 consumers still on generation 41`. */
 export function consumersText(consumers: ConsumersBody): string {
@@ -20,7 +20,10 @@ export function consumersText(consumers: ConsumersBody): string {
 }
 
 /** One line for each that does not have the present generation, the first few of them. */
-export function lateConsumers({ generation, consumers }: CredentialDetailBody): readonly string[] {
+export function lateConsumers({
+  generation,
+  consumers,
+}: Pick<CredentialDetailBody | ChainDetailBody, 'generation' | 'consumers'>): readonly string[] {
   const late = consumers.each.filter(({ sent, acknowledged }) => (acknowledged ?? sent) !== generation);
   return late.slice(0, LATE_SHOWN_MAX).map(({ consumer, sent, acknowledged }) => {
     const name = consumer ?? 'a subscriber without a name';

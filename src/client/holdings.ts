@@ -95,23 +95,13 @@ class NewestTokens implements Holdings {
   }
 
   takeToken(body: TokenEvent | TokenBody): Token | null {
-    const { credential, chain = null, generation } = body;
-    const name = chain ?? credential;
+    const token = tokenOf(body);
+    const { generation, expiresAt } = token;
+    const name = token.chain ?? token.credential;
     this.#named.add(name);
     const before = this.#held.get(name)?.token;
     // An answer to a request may come after the event that overtook it.
     if (before !== undefined && before.generation > generation) return null;
-    const expiresAt = body.expires_at === null ? null : Date.parse(body.expires_at);
-    const token: Token = {
-      credential,
-      chain,
-      accessToken: body.access_token,
-      tokenType: body.token_type,
-      generation,
-      expiresAt,
-      refreshable: body.refreshable,
-      stale: false,
-    };
     this.#held.set(name, { token, endsAtMs: expiresAt ?? Number.POSITIVE_INFINITY });
     return before?.generation === generation ? null : token;
   }
@@ -176,6 +166,19 @@ class NewestTokens implements Holdings {
     const held = this.#held.get(name);
     if (held?.token.stale === true) this.#held.set(name, { ...held, token: { ...held.token, stale: false } });
   }
+}
+
+export function tokenOf(body: TokenEvent | TokenBody): Token {
+  return {
+    credential: body.credential,
+    chain: body.chain ?? null,
+    accessToken: body.access_token,
+    tokenType: body.token_type,
+    generation: body.generation,
+    expiresAt: body.expires_at === null ? null : Date.parse(body.expires_at),
+    refreshable: body.refreshable,
+    stale: false,
+  };
 }
 
 /** Members that are lists or objects are small, and seldom there. */

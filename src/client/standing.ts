@@ -11,7 +11,10 @@ import { FreshdError } from './errors.ts';
 export interface Token {
   /** Whose token it is. */
   readonly credential: string;
-  /** Where it was asked for by the name of a chain: `generation` is the chain's then. */
+  /**
+   * Where it was asked for by the name of a chain: `generation` is the chain's then. Null where a member that is not in use had
+   * the life that was asked for.
+   */
   readonly chain: string | null;
   readonly accessToken: string;
   readonly tokenType: string;

@@ -6,7 +6,7 @@
 import type { TokenBody } from '../api/protocol.ts';
 import type { Asking, Demand } from './asking.ts';
 import { asFreshdError, FreshdError, type FreshdErrorCode } from './errors.ts';
-import type { Holdings } from './holdings.ts';
+import { type Holdings, tokenOf } from './holdings.ts';
 import type { Runtime } from './runtime.ts';
 import type { Token } from './standing.ts';
 
@@ -56,7 +56,9 @@ export async function waitForToken(
     // What is said by a refusal holds for a while; until then only news can change it.
     const pauseMs = refusal === null ? null : Math.min(leftMs, refusal.retryAfterMs ?? LOOK_AGAIN_MS);
     const asked = pauseMs === null ? ask(parts, name, { ...demand, waitMs: leftMs }) : null;
-    refusal = await firstOf(parts, { name, asked, afterMs: pauseMs ?? leftMs, signal: signal ?? null });
+    const answer = await firstOf(parts, { name, asked, afterMs: pauseMs ?? leftMs, signal: signal ?? null });
+    if (answer !== null && 'accessToken' in answer) return answer;
+    refusal = answer;
     if (refusal !== null && ends(refusal.code, isPatient)) throw refusal;
   }
 }
@@ -70,13 +72,16 @@ function suitable({ holdings, runtime }: WaitParts, name: string, demand: Demand
   return holdings.isRefused(token) ? null : token;
 }
 
+/** @returns a token only where it is none of that name: of a member of a chain that is not in use, and lives longer */
 async function ask(
   { asking, take }: WaitParts,
   name: string,
   demand: Demand & { readonly waitMs: number },
-): Promise<FreshdError | null> {
+): Promise<FreshdError | Token | null> {
   try {
-    take(await asking.read(name, demand));
+    const body = await asking.read(name, demand);
+    if ((body.chain ?? body.credential) !== name) return tokenOf(body);
+    take(body);
     return null;
   } catch (error) {
     return asFreshdError(error);
@@ -88,18 +93,18 @@ function firstOf(
   { runtime, onceChanged }: WaitParts,
   options: {
     readonly name: string;
-    readonly asked: Promise<FreshdError | null> | null;
+    readonly asked: Promise<FreshdError | Token | null> | null;
     readonly afterMs: number;
     readonly signal: AbortSignal | null;
   },
-): Promise<FreshdError | null> {
+): Promise<FreshdError | Token | null> {
   const { name, asked, afterMs, signal } = options;
   return new Promise((resolve, reject) => {
-    const settle = (refusal: FreshdError | null): void => {
+    const settle = (answer: FreshdError | Token | null): void => {
       timer.cancel();
       callOff();
       signal?.removeEventListener('abort', wake);
-      resolve(refusal);
+      resolve(answer);
     };
     const wake = (): void => settle(null);
     const timer = runtime.after(afterMs, wake);

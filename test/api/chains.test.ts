@@ -48,15 +48,40 @@ describe('a read by the name of a chain', () => {
     }
   });
 
-  test('a demand is made of the member in use', async () => {
+  test('A7: a demand is made of the member in use where there is time for that', async () => {
     const { daemon, get } = await arrangeChain();
     const demand = `/v1/tokens/any?min_valid_seconds=${3 * 3600}`;
-    expect(bodyOf(await get(demand))).toMatchObject({ reason: 'min_valid', credential: 'claude', chain: 'any' });
     const waiting = get(`${demand}&wait_seconds=30`);
     await until(() => daemon.count('claude', 'begin_attempt') === 1);
     daemon.succeed('claude', 'at-2');
     expect(bodyOf(await waiting)).toMatchObject({ access_token: 'at-2', chain: 'any' });
     expect(daemon.count('key', 'begin_attempt')).toBe(0);
+  });
+
+  test('A7: else another member that lives so long answers, under its own name and generation', async () => {
+    const { daemon, get, report } = await arrangeChain();
+    const demand = `/v1/tokens/any?min_valid_seconds=${3 * 3600}`;
+    const own = { credential: 'key', access_token: 'k-1', generation: daemon.state('key')?.generation };
+    const now = bodyOf(await get(demand));
+    expect(now).toMatchObject(own);
+    expect(now.chain).toBeUndefined();
+    expect(daemon.chains.state('any')?.inUse?.credential).toBe('claude');
+
+    const waiting = get(`${demand}&wait_seconds=30`);
+    await until(() => daemon.count('claude', 'begin_attempt') === 1);
+    daemon.fail('claude');
+    expect(bodyOf(await waiting)).toMatchObject(own);
+    expect(bodyOf(await get(`${demand}&wait_seconds=30`))).toMatchObject(own);
+    expect(bodyOf(await get(`/v1/tokens/any?min_valid_seconds=${20_000 * 3600}`))).toMatchObject({
+      error: 'temporarily_unavailable',
+      credential: 'claude',
+      chain: 'any',
+    });
+    expect(bodyOf(await report({ generation: own.generation, credential: 'key' }))).toMatchObject({
+      credential: 'key',
+      outcome: 'not_refreshable',
+    });
+    expect(bodyOf(await get(demand))).toMatchObject({ error: 'temporarily_unavailable', reason: 'min_valid' });
   });
 
   test('after_generation waits for another generation of the chain, also by another member', async () => {

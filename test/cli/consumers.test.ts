@@ -47,3 +47,22 @@ test('freshd status says which consumers still have an older generation', async 
   expect(stdout).toMatch(new RegExp(`^behind +mailer: has ${GENERATION}, was sent ${GENERATION + 1}$`, 'm'));
   expect((await run('status', '--check')).exitCode).toBe(0);
 });
+
+test('freshd status names those who read by the name of a chain, too', async () => {
+  const arranged = await arrangeCli();
+  const { daemon, get, run } = arranged;
+  daemon.load('claude', 'at-1');
+  await daemon.addChain('any', 'claude');
+  daemon.advance(1);
+  const generation = () => daemon.chains.state('any')?.generation ?? 0;
+  const first = generation();
+  await get('/v1/tokens/any?consumer=mailer');
+  expect((await run('status', 'any')).stdout).toMatch(/^consumers +1, up to date$/m);
+  daemon.advance(60_000);
+  daemon.dispatch('claude', { type: 'rejection_reported', generation: GENERATION, peer: 'a' });
+  daemon.succeed('claude', 'at-2');
+  const line = `1 of 1 consumer still on generation ${first}`;
+  expect(generation()).toBeGreaterThan(first);
+  expect((await run('status')).stdout).toContain(`any: ${line}\n`);
+  expect((await run('status', 'any')).stdout).toMatch(new RegExp(`^behind +mailer: ${first}$`, 'm'));
+});

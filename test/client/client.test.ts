@@ -295,6 +295,22 @@ describe('a chain', () => {
     expect(client.chain('anthropic')).toMatchObject({ credential: 'key', insteadOf: { credential: 'claude' } });
   });
 
+  test('A7: of which another member lives as long as is asked for gives that one, and goes on with its own', async () => {
+    const { daemon, socketPath, get } = await arrange();
+    daemon.load('claude', 'at-1', HOUR_MS);
+    daemon.add('key', { method: 'static' });
+    daemon.load('key', 'kt-1', LONG_MS);
+    await daemon.addChain('anthropic', 'claude', 'key');
+    daemon.advance(2 * MINUTE_MS);
+    const client = await connectTo(socketPath);
+    const waiting = client.waitForToken('anthropic', { minValidMs: 2 * HOUR_MS });
+    while (daemon.count('claude', 'begin_attempt') === 0) await get('/v1/health/live');
+    daemon.fail('claude');
+    const { generation } = client.token('key');
+    expect(await waiting).toMatchObject({ credential: 'key', chain: null, accessToken: 'kt-1', generation });
+    expect(daemon.chains.state('anthropic')?.inUse?.credential).toBe('claude');
+  });
+
   test('of which no member is usable says what each lacks, and a gate holds until one is', async () => {
     const { daemon, client } = await arrangeChain();
     const down = heard(client, 'chain', ({ credential }) => credential === null);
@@ -313,7 +329,6 @@ describe('a chain', () => {
     const { daemon, client } = await arrangeChain();
     const gone = heard(client, 'chain', ({ status }) => status === 'removed');
     await daemon.removeChains();
-    daemon.advance(MINUTE_MS);
     await gone;
     expect(thrown(() => client.token('anthropic')).code).toBe('unknown_credential');
   });
