@@ -4,6 +4,7 @@
  * Rule: no zod type and no optional key past this point; made only by resolve.ts. Holds secrets: never log one.
  */
 import type { AlertKind, Policy } from '../core/policy.ts';
+import type { LockPlace } from './paths.ts';
 
 export interface Config {
   /** The file, absolute. */
@@ -13,6 +14,8 @@ export interface Config {
   readonly stateDirectory: string;
   /** Token files and sentinels. */
   readonly runtimeDirectory: string;
+  /** For the locks of stores, before a place in the runtime directory. */
+  readonly lockPlaces: readonly LockPlace[];
   readonly socketPath: string;
   /** `file` null: stdout. */
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly file: string | null };

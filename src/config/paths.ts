@@ -54,6 +54,23 @@ export function runtimeDirectory(stateDirectory: string, capture: Capture): stri
   return givenRuntimeDirectory(capture) ?? join(stateDirectory, 'run');
 }
 
+/** A directory for locks, made below one that must be there. */
+export interface LockPlace {
+  readonly base: string;
+  readonly below: string;
+}
+
+/**
+ * Where the locks of stores may lie, best first: places of the user, to which each of his daemons comes, whatever directories
+ * it was given. By the user's number, not by XDG_RUNTIME_DIR, which a system service does not have.
+ */
+export function lockPlaces({ home, platform, uid }: Capture): readonly LockPlace[] {
+  if (uid === null) return [];
+  const state = platform === 'darwin' ? join('Library', 'Application Support') : join('.local', 'state');
+  const atHome = { base: home, below: join(state, 'freshd', 'locks') };
+  return platform === 'linux' ? [{ base: `/run/user/${uid}`, below: join('freshd', 'locks') }, atHome] : [atHome];
+}
+
 /** Where the token file of a credential, or of a chain, lies. */
 export function tokenFilePath(runtimeDirectory: string, name: string): string {
   return join(runtimeDirectory, 'tokens', name);

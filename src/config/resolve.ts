@@ -9,7 +9,7 @@ import { ALERT_SWITCHES } from './alert-keys.ts';
 import type { Config, SinkConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
 import { isLoopback } from './loopback.ts';
-import { type Capture, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
+import { type Capture, lockPlaces, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
 import { resolveChains } from './resolve-chains.ts';
 import { resolveCredential } from './resolve-credential.ts';
 import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
@@ -45,6 +45,7 @@ export function resolveConfig(
     directory: resolver.directory,
     stateDirectory: state,
     runtimeDirectory: runtimeDirectory(state, capture),
+    lockPlaces: lockPlaces(capture),
     socketPath: socket,
     log: { level: raw.log?.level ?? 'info', file: optionalFile(resolver, ['log', 'file'], raw.log?.file) ?? null },
     reloadOnChange: raw.reloadOnChange ?? false,

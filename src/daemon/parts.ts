@@ -65,7 +65,8 @@ function buildStore({ name, store }: CredentialConfig, reading: ManagedCredentia
   if (store.path === null) {
     return createStore({ format: 'claude-code-keychain', cwd: config.directory, environment, ...reading, now });
   }
-  const place = { path: store.path, lockDirectory: join(config.runtimeDirectory, 'locks'), watches: site.watches };
+  const lockDirectory = join(config.runtimeDirectory, 'locks');
+  const place = { path: store.path, lockPlaces: config.lockPlaces, lockDirectory, watches: site.watches };
   if (store.format !== 'claude-code') return createStore({ ...store, ...reading, ...place, now });
   const monotonicMs = () => clock.now().monotonicMs;
   const onTakenOver = (path: string) => log.write('warn', 'tool_lock_taken_over', { credential: name, path });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SOCKET_PATH_BYTES_MAX } from '../../src/api/protocol.ts';
 import {
   type Capture,
+  lockPlaces,
   runtimeDirectory,
   socketPath,
   socketPathBytesMax,
@@ -39,6 +40,20 @@ describe('the order of places', () => {
     );
     expect(runtimeDirectory('/state', captured({ XDG_RUNTIME_DIR: '/xdg' }))).toBe('/xdg/freshd');
     expect(runtimeDirectory('/state', captured({}))).toBe('/state/run');
+  });
+
+  test('of the locks of stores: those of the user, the same for each of his daemons', () => {
+    const env = { RUNTIME_DIRECTORY: '/run/freshd', XDG_RUNTIME_DIR: '/xdg', XDG_STATE_HOME: '/state' };
+    const atHome = { base: '/home/me', below: '.local/state/freshd/locks' };
+    expect(lockPlaces(captured(env, { uid: 1000 }))).toEqual([
+      { base: '/run/user/1000', below: 'freshd/locks' },
+      atHome,
+    ]);
+    expect(lockPlaces(captured(env, { platform: 'freebsd', uid: 1000 }))).toEqual([atHome]);
+    expect(lockPlaces(captured({}, { platform: 'darwin' }))).toEqual([
+      { base: '/home/me', below: 'Library/Application Support/freshd/locks' },
+    ]);
+    expect(lockPlaces(captured({}, { uid: null }))).toEqual([]);
   });
 
   test('of the socket', () => {

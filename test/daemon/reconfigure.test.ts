@@ -26,6 +26,7 @@ const config = (credentials: readonly CredentialConfig[], changes: Partial<Confi
   directory: '/nowhere',
   stateDirectory: '/nowhere/state',
   runtimeDirectory: '/nowhere/run',
+  lockPlaces: [],
   socketPath: '/nowhere/freshd.sock',
   log: { level: 'info', file: null },
   reloadOnChange: false,

@@ -80,6 +80,27 @@ test('F53: a daemon, nine commands and ten tools that take the locks of Claude C
   expect(tokens).toEqual(Array(9).fill(brought));
 });
 
+test('F53: two daemons of one user, with state, sockets and runtime directories of their own, make one request', {
+  timeout: 120_000,
+}, async () => {
+  const server = await startServer(LIFE_SECONDS);
+  server.delay({ milliseconds: 300 });
+  const workshop = createWorkshop();
+  const store = { format: 'token-response', path: 'grant.json' };
+  const refresh = { oauth: { tokenEndpoint: server.tokenEndpoint, clientId: 'demo' } };
+  for (const name of ['one', 'other']) {
+    const socket = { path: `${name}.sock` };
+    configure(workshop, { grant: { store, refresh } }, DEFAULTS, { stateDirectory: name, socket });
+    renameSync(workshop.path('config.json'), workshop.path(`${name}.json`));
+  }
+  workshop.write('grant.json', { ...server.seed(), obtained_at: Math.floor(Date.now() / 1_000) - LIFE_SECONDS });
+  const daemons = ['one', 'other'].map((name) => workshop.start('--config', `${name}.json`));
+  const outcomes = ['refresh_succeeded', 'token_adopted'];
+  const ends = await Promise.all(daemons.map((daemon) => daemon.until(({ event }) => outcomes.includes(event))));
+  expect(ends.map(({ event }) => event).sort()).toEqual(outcomes);
+  expect(server.state().requests).toMatchObject({ token: 1, refreshed: 1, refused: 0 });
+});
+
 test('F53: a daemon and nineteen commands on a store of our own make one request', { timeout: 120_000 }, async () => {
   const server = await startServer(LIFE_SECONDS);
   server.delay({ milliseconds: 300 });

@@ -14,12 +14,14 @@ import { signatureAt } from './file-snapshot.ts';
 import { FileWatch } from './file-watch.ts';
 import type { Finding } from './settled-read.ts';
 import type { StoreCodec } from './store-codec.ts';
-import { realPathOf, StoreLock } from './store-lock.ts';
+import { type LockPlace, realPathOf, StoreLock } from './store-lock.ts';
 import type { HeldToolLocks, ToolLocks } from './tool-locks.ts';
 
 export interface FileStoreOptions extends FileLookOptions {
-  /** Where the lock lies; created with mode 0700. */
+  /** Where the lock lies if it can be in none of `lockPlaces`; created with mode 0700. */
   readonly lockDirectory: string;
+  /** Places of the user, best first: for a store that is his. */
+  readonly lockPlaces?: readonly LockPlace[];
   /** Tells at once when the file may have changed; absent: nobody is told. */
   readonly watches?: DirectoryWatches | undefined;
 }
@@ -50,7 +52,7 @@ class FileStore implements StorePort {
     this.#codec = codec;
     this.#now = options.now;
     this.#look = new FileLook(options, codec);
-    this.#storeLock = new StoreLock(options.path, options.lockDirectory);
+    this.#storeLock = new StoreLock(options);
     this.#toolLocks = toolLocks;
     this.#fileWatch = options.watches === undefined ? null : new FileWatch(options.path, options.watches);
   }

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { storeWarnings } from '../../../src/adapters/stores/file-snapshot.ts';
+import type { FileStoreOptions } from '../../../src/adapters/stores/file-store.ts';
 import { epochMs } from '../../../src/core/token.ts';
 import type { StoreReading } from '../../../src/daemon/ports.ts';
 import { always, makeDirectory, storeIn, tokensOf } from './parts.ts';
@@ -238,6 +239,48 @@ describe('the lock', () => {
     expect((await stat(lockDirectory)).mode & 0o7777).toBe(0o700);
   });
 
+  describe('of daemons with directories of their own', () => {
+    it('F53: lies in the first place of the user that can be used, and excludes them all', async () => {
+      const { directory, path } = await storeWith('{"access_token":"at"}');
+      await mkdir(join(directory, 'user'));
+      await writeFile(join(directory, 'file'), '');
+      const [gone, taken, user] = ['gone', 'file', 'user'].map((name) => ({
+        base: join(directory, name),
+        below: 'a/b',
+      }));
+      const places = [gone, taken, user].filter((place) => place !== undefined);
+      const one = open({ path, lockDirectory: join(directory, 'one'), lockPlaces: places });
+      const other = open({ path, lockDirectory: join(directory, 'other'), lockPlaces: places });
+      const release = await one.lock(0, 'write');
+      await expect(other.lock(0, 'write')).rejects.toMatchObject({ code: 'store_busy' });
+      await release();
+      await (await other.lock(0, 'write'))();
+      expect((await readdir(directory)).sort()).toEqual(['file', 'store', 'user']);
+      expect((await stat(join(directory, 'user/a/b'))).mode & 0o7777).toBe(0o700);
+    });
+
+    it('F53: is looked for in that place each time: it comes and goes with the sessions of the user', async () => {
+      const { directory, path } = await storeWith('{"access_token":"at"}');
+      const lockPlaces = [{ base: join(directory, 'session'), below: 'locks' }];
+      const one = open({ path, lockDirectory: join(directory, 'one'), lockPlaces });
+      await (await one.lock(0, 'write'))();
+      await mkdir(join(directory, 'session'));
+      const release = await one.lock(0, 'write');
+      const other = open({ path, lockDirectory: join(directory, 'other'), lockPlaces });
+      await expect(other.lock(0, 'write')).rejects.toMatchObject({ code: 'store_busy' });
+      await release();
+    });
+
+    it('lies in the directory of the daemon for a store of another user', async (ctx) => {
+      if (process.geteuid?.() !== 0) ctx.skip('giving a file away needs root');
+      const { directory, path, lockDirectory } = await storeWith('{"access_token":"at"}');
+      await chown(path, 1234, 1234);
+      const lockPlaces = [{ base: directory, below: 'user' }];
+      await (await open({ path, lockDirectory, lockPlaces }).lock(0, 'write'))();
+      expect((await readdir(directory)).sort()).toEqual(['locks', 'store']);
+    });
+  });
+
   it('can be taken before the file is there', async () => {
     const { store, path, lockDirectory } = await storeWith(null);
     const release = await store.lock(0, 'write');
@@ -248,7 +291,7 @@ describe('the lock', () => {
   });
 });
 
-type Some = Omit<Parameters<typeof storeIn>[1], 'entry'>;
+type Some = Omit<Parameters<typeof storeIn>[1], 'entry'> & { lockPlaces?: FileStoreOptions['lockPlaces'] };
 const open = (some: Some) => storeIn('token-response', { entry: null, ...some });
 
 async function storeWith(content: string | Buffer | null) {
