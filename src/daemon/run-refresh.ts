@@ -9,9 +9,9 @@ import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { Fingerprinter, Grant, TokenResponse, TokenSet } from '../core/token.ts';
 import { dateResponse, grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
-import { findingOf, identityOf, type ManagedCredential } from './credential.ts';
+import { findingOf, identityOf, type ManagedCredential, type StoreFinding } from './credential.ts';
 import { fruitless, inDoubt, unsent } from './failures.ts';
-import type { ClockPort, LogPort, RunningProcess } from './ports.ts';
+import { type ClockPort, type LogPort, PortError, type RunningProcess } from './ports.ts';
 import { pause } from './time-limit.ts';
 
 export interface Run {
@@ -78,28 +78,45 @@ async function refused(run: Run, failure: Failure, tools: RunTools): Promise<Eve
   if (failure.unsent || (!policy.resultInStore && failure.class !== 'terminal')) return failed(run, failure);
   const { attempt } = run;
   const found = await movedStore(run, tools);
+  if (found.kind === 'unreadable') return failed(run, unverified(failure, found));
   if (found.kind !== 'moved') return failed(run, failure);
   return policy.resultInStore
     ? { type: 'refresh_succeeded', attempt, answer: { grant: found.grant, response: null } }
     : { type: 'store_changed', grant: found.grant, attempt };
 }
 
+/** No verdict is believed before the store was read again; what else went wrong stays as it is. */
+function unverified(failure: Failure, { code, detail }: Unread): Failure {
+  return failure.class === 'terminal' ? { ...failure, class: 'transient', origin: 'local', code, detail } : failure;
+}
+
 async function stored(run: Run, tools: RunTools): Promise<Event> {
   const found = await movedStore(run, tools);
-  if (found.kind === 'lost') return failed(run, fruitless(found.code, found.detail));
+  if (found.kind === 'lost' || found.kind === 'unreadable') return failed(run, fruitless(found.code, found.detail));
   return { type: 'refresh_succeeded', attempt: run.attempt, answer: { grant: found.grant, response: null } };
 }
 
 type StoreAfterRun =
   | { readonly kind: 'moved' | 'same'; readonly grant: Grant }
-  | { readonly kind: 'lost'; readonly code: string; readonly detail: string };
+  | ({ readonly kind: 'lost' } & Problem)
+  | Unread;
+
+/** The machine kept it from being read. */
+type Unread = { readonly kind: 'unreadable' } & Problem;
+
+interface Problem {
+  readonly code: string;
+  readonly detail: string;
+}
 
 /** The tool may still be writing when its command returns: the store is watched for a moment. */
 async function movedStore({ credential, found: before }: Run, tools: RunTools): Promise<StoreAfterRun> {
   for (let waitedMs = 0; ; waitedMs += STORE_POLL_MS) {
-    const finding = findingOf(await credential.parts.store.read(), tools.fingerprint);
+    const finding = await look(credential, tools);
     const isOver = waitedMs >= STORE_POLL_MS_MAX;
-    if (finding.kind === 'grant') {
+    if (finding.kind === 'unreadable') {
+      if (isOver) return finding;
+    } else if (finding.kind === 'grant') {
       const hasMoved = before === null || identityOf(finding.grant) !== identityOf(before);
       if (hasMoved || isOver) return { kind: hasMoved ? 'moved' : 'same', grant: finding.grant };
     } else if (isOver) {
@@ -110,6 +127,15 @@ async function movedStore({ credential, found: before }: Run, tools: RunTools): 
       };
     }
     await pause(STORE_POLL_MS);
+  }
+}
+
+async function look({ parts }: ManagedCredential, { fingerprint }: RunTools): Promise<StoreFinding | Unread> {
+  try {
+    return findingOf(await parts.store.read(), fingerprint);
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    return { kind: 'unreadable', code: error.code, detail: error.message };
   }
 }
 

@@ -331,6 +331,41 @@ test('F7: a refusal of what the store still holds is a verdict', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
 });
 
+test('F8 F41: a refusal is no verdict while the store cannot be read again, and no bug of ours', async () => {
+  const { begin, run, store, events, log } = build({ outcome: REFUSED });
+  await begin();
+  store.trouble = new PortError('too many files are open', { code: 'too_many_files', remedy: 'raise the limit' });
+  await run();
+  expect(events.at(-1)).toMatchObject({
+    type: 'refresh_failed',
+    failure: { class: 'transient', code: 'too_many_files' },
+  });
+  expect(log.of('internal_error')).toEqual([]);
+});
+
+test('F41: a store that cannot be read after its tool ran is said by its own code', async () => {
+  const { begin, run, store, events } = build({ outcome: { kind: 'stored' }, policy: { resultInStore: true } });
+  await begin();
+  store.trouble = new PortError('input/output error', { code: 'io_error', remedy: 'look at the disk' });
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { class: 'transient', code: 'io_error' } });
+});
+
+test('F8: a store that can be read again within the poll is judged by what it holds', async () => {
+  const { begin, run, store, events } = build({ outcome: REFUSED });
+  await begin();
+  const { read } = store;
+  let reads = 0;
+  store.read = async () => {
+    reads += 1;
+    if (reads === 1) throw new PortError('too many files are open', { code: 'too_many_files', remedy: '' });
+    store.reading = ROTATED;
+    return read();
+  };
+  await run();
+  expect(events.at(-1)).toMatchObject({ type: 'store_changed', grant: { fingerprint: fingerprint('refresh-2') } });
+});
+
 test('an attempt that may send what was sent before is said in the log', async () => {
   const { attempts, begin, log } = build();
   await begin();
