@@ -8,7 +8,7 @@ import { type FileHandle, link, lstat, open, realpath, rename, rm, statfs } from
 import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
-import { claimTempPath, releaseTempPath } from './temp-path.ts';
+import { claimTempPath, releaseTempPath, removeLeftTemps, removeTemp } from './temp-path.ts';
 
 // Who writes files atomically also has to sweep what a killed writer left.
 export { sweepStaleTemps } from './temp-path.ts';
@@ -196,10 +196,11 @@ async function withTemp<T>(target: string, content: TempContent, commit: (temp: 
     } finally {
       await handle.close();
     }
-    return await commit(temp);
+    const result = await commit(temp);
+    removeLeftTemps();
+    return result;
   } catch (error) {
-    // The first error is the one to report; a temp that cannot be removed now is swept at the next start.
-    await rm(temp, { force: true }).catch(() => undefined);
+    await removeTemp(temp);
     throw error;
   } finally {
     releaseTempPath(temp);

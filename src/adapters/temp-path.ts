@@ -1,5 +1,5 @@
 /**
- * Names of temp files, and the removal of those whose writer died before its rename.
+ * Names of temp files, and the removal of those whose writer died before its rename, or whose disk let nothing be removed.
  *
  * Rule: the name carries the writer's pid; a temp is removed only when no living process can be its writer.
  */
@@ -20,6 +20,27 @@ export function claimTempPath(target: string): string {
 
 export function releaseTempPath(temp: string): void {
   liveTemps.delete(basename(temp));
+}
+
+/** After a failed write. A disk that takes nothing may not let go of anything either: then it is tried again later. */
+export async function removeTemp(temp: string): Promise<void> {
+  try {
+    await rm(temp, { force: true });
+  } catch {
+    // The error of the write is the one to report. A temp beyond the limit is swept at the next start.
+    if (leftTemps.size < LEFT_TEMPS_MAX) leftTemps.add(temp);
+  }
+}
+
+/** Tries again what could not be removed; one at a time and waited for by nobody, as its disk may hang. */
+export function removeLeftTemps(): void {
+  const [first] = leftTemps;
+  if (first === undefined || isRemoving) return;
+  isRemoving = true;
+  leftTemps.delete(first);
+  void removeTemp(first).finally(() => {
+    isRemoving = false;
+  });
 }
 
 /**
@@ -81,6 +102,13 @@ let claims = 0;
 
 /** Names of the temps that this process is writing now; unique by their last part, whatever path led there. */
 const liveTemps = new Set<string>();
+
+/** Paths of temps, perhaps with a token in them, that could not be removed when their write failed. */
+const leftTemps = new Set<string>();
+let isRemoving = false;
+
+// More than all targets of a configuration leave when one disk is remounted under them.
+const LEFT_TEMPS_MAX = 256;
 
 const TEMP_NAME = /^\..+\.freshd-(\d+)-[0-9a-f]{12}$/;
 

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -17,7 +18,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFileOnce, sweepStaleTemps, writeFileAtomic, writeInPlace } from '../../src/adapters/atomic-file.ts';
 import { bundleProgram, runInOwnMounts, startProgram, whyNoOwnMounts } from './child-program.ts';
 
@@ -49,6 +50,32 @@ const WRITER = `
     console.log(error.code, JSON.stringify(readdirSync(dirname(path)).sort()), error.remedy);
   }
 `;
+
+describe('a temp that could not be removed', () => {
+  test('I7: is removed as soon as other writes succeed again', async () => {
+    const folder = join(directory, 'tokens');
+    const aside = join(directory, 'aside');
+    mkdirSync(folder);
+    // The disk fails between the temp and its rename: nothing can be reached by its path for the time being.
+    const fails = async () => {
+      renameSync(folder, aside);
+      writeFileSync(folder, '');
+      return false;
+    };
+    for (const name of ['a', 'b']) {
+      await expect(
+        writeFileAtomic(join(folder, name), 'secret', { modeWhenCreated: 0o600, unchanged: fails }),
+      ).rejects.toMatchObject({ code: 'changed_meanwhile' });
+      rmSync(folder);
+      renameSync(aside, folder);
+    }
+    expect(readdirSync(folder)).toHaveLength(2);
+    await vi.waitFor(async () => {
+      await writeFileAtomic(file, 'A=1', { modeWhenCreated: 0o600 });
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+});
 
 describe('a new file', () => {
   test('gets its content and exactly the mode asked for, whatever the umask', async () => {
