@@ -125,7 +125,13 @@ function createSource(): { readonly daemon: DaemonPort; readonly step: () => voi
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    chains: { names: () => [], state: () => undefined, of: () => [], onStep: () => () => undefined },
+    chains: {
+      names: () => [],
+      state: () => undefined,
+      of: () => [],
+      standIns: () => [],
+      onStep: () => () => undefined,
+    },
     reload: () => Promise.resolve({ ok: false, problems: [] }),
   };
   return {

@@ -72,7 +72,8 @@ function alertsOf(
   return alerts.map(({ alert }) => ({
     id: alert.id,
     data: () => {
-      const words = alertText(alert, { credential: name, remedy, now: daemon.now().wallMs });
+      const standIns = daemon.chains.standIns(name);
+      const words = alertText(alert, { credential: name, remedy, standIns, now: daemon.now().wallMs });
       return JSON.stringify(alertEvent(name, alert, words));
     },
   }));

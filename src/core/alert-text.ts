@@ -9,6 +9,7 @@ import { durationText } from './duration.ts';
 import type { Alert } from './effect.ts';
 import { clockText, momentText } from './moment-text.ts';
 import type { AlertKind } from './policy.ts';
+import type { StandIn } from './stand-in.ts';
 import type { EpochMs } from './token.ts';
 
 export interface AlertWording {
@@ -25,6 +26,8 @@ interface Facts {
   readonly credential: string;
   /** The exact command or act that brings the credential back; no secrets. */
   readonly remedy: string;
+  /** Who serves in its place, in each of its chains. */
+  readonly standIns: readonly StandIn[];
   readonly now: EpochMs;
 }
 
@@ -41,6 +44,7 @@ export function alertText(alert: Alert, facts: Facts): AlertWording {
     row.time(alert, facts.now),
     row.target && alert.target !== null ? `Where: ${oneLine(alert.target)}` : null,
     row.token ? tokenLine(alert.expiresAt, facts.now) : null,
+    row.place ? placeLine(alert.expiresAt, facts) : null,
     `Next: ${row.next}`,
     remedy === null ? null : `Do: ${remedy}`,
   ];
@@ -60,12 +64,14 @@ interface Row {
   readonly target: boolean;
   /** Says how long the present token is good. */
   readonly token: boolean;
+  /** Says who takes its place. */
+  readonly place?: boolean;
   readonly next: string;
   /** `credential`: what brings it back; `explain`, `status`: where to look; `clock`: set the clock. */
   readonly remedy: 'credential' | 'explain' | 'status' | 'clock' | null;
 }
 
-const failing = { time: sinceLine, target: false, token: true } as const;
+const failing = { time: sinceLine, target: false, token: true, place: true } as const;
 const noticed = { time: atLine, target: false, token: true } as const;
 
 const WORDING: Readonly<Record<AlertKind, Row>> = {
@@ -196,6 +202,13 @@ function tokenLine(expiresAt: EpochMs | null, now: EpochMs): string {
   return expiresAt > now
     ? `Token: the present one is good until ${momentText(expiresAt, now)}.`
     : `Token: expired ${momentText(expiresAt, now)}; programs without a fallback fail now.`;
+}
+
+function placeLine(expiresAt: EpochMs | null, { standIns, now }: Facts): string {
+  const [first, ...others] = standIns.filter(({ credential }) => credential !== null);
+  const who = first === undefined ? 'nothing takes its place' : `${first.credential} takes its place in ${first.chain}`;
+  const more = others.length === 0 ? '' : `, another in ${others.length} more`;
+  return `Instead: ${who}${more}${expiresAt !== null && expiresAt > now ? ' when that ends' : ''}.`;
 }
 
 function sinceLine(alert: Alert, now: EpochMs): string {

@@ -15,12 +15,14 @@ import {
 import { memberView, memberViews } from '../core/chain-view.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
+import { type StandIn, standInsFor } from '../core/stand-in.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import { describeBug } from './bug.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createChainObserver } from './observe-chain.ts';
-import type { ChainsPort, ClockPort, LogPort, MemoryPort, PublisherPort } from './ports.ts';
+import type { ClockPort, LogPort, MemoryPort, PublisherPort } from './ports.ts';
+import type { ChainsPort } from './ports-chains.ts';
 
 /** A chain as the shell manages it. */
 export interface ManagedChain {
@@ -92,6 +94,11 @@ class MemberChains implements Chains {
     // The clock has passed an expiry, and the alarm is not through yet: the reader gets what takes over.
     if (inUse !== null && this.#isOver(inUse.credential)) this.#options.dispatch(inUse.credential, { type: 'tick' });
     return this.#states.get(chain);
+  }
+
+  standIns(credential: string): readonly StandIn[] {
+    const chains = this.of(credential).flatMap((name) => this.#states.get(name) ?? []);
+    return standInsFor(credential, chains, this.#options.state, this.#options.clock.now());
   }
 
   #isOver(credential: string): boolean {

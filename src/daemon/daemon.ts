@@ -99,11 +99,13 @@ class CredentialDaemon implements Daemon {
     this.#line = createLine(settings.maxConcurrentRefreshes);
     this.#keeper = createMemoryKeeper({ port: memory, remember, log });
     this.#reconciler = createReconciler(options);
+    const standIns: DaemonPort['chains']['standIns'] = (name) => this.chains.standIns(name);
     this.#performer = createPerformer({
       ...options,
       line: this.#line,
       credential: (name) => this.#credentials.get(name),
       publishing: (name) => this.#publishing(name),
+      standIns,
       state: (name) => this.#engine.state(name),
       isReconciling: this.#reconciler.isReconciling,
       report: (name, event) => this.#engine.dispatch(name, event),
@@ -121,7 +123,7 @@ class CredentialDaemon implements Daemon {
       log,
     });
     this.#watches = createStoreWatches({ state: this.state, reread: (name) => this.#reread(name) });
-    const logTransition = createObserver({ log, remedy: this.remedy });
+    const logTransition = createObserver({ log, remedy: this.remedy, standIns });
     this.#engine = createEngine({
       step,
       nextDeadline,
@@ -142,6 +144,7 @@ class CredentialDaemon implements Daemon {
       watches: this.#watches,
       reconciler: this.#reconciler,
       remedy: this.remedy,
+      standIns,
       isStopping: () => this.#stopping !== null,
     });
     for (const credential of options.credentials) this.#credentials.set(credential.name, credential);

@@ -4,6 +4,7 @@
  * Rule: whatever is wrong with one memory or store, or takes too long, is that credential's own; the others are taken in.
  */
 import { initialState } from '../core/memory.ts';
+import type { StandIn } from '../core/stand-in.ts';
 import type { CredentialState } from '../core/state.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
@@ -24,6 +25,8 @@ export interface FirstEventsOptions {
   readonly reconciler: Reconciler;
   /** What brings that credential back. */
   readonly remedy: (credential: string) => string;
+  /** Who serves in its place, in each of its chains. */
+  readonly standIns: (credential: string) => readonly StandIn[];
   readonly clock: ClockPort;
   readonly log: LogPort;
   /** Nothing is begun any more. */
@@ -34,7 +37,7 @@ export interface FirstEventsOptions {
 export function createFirstEvents(
   options: FirstEventsOptions,
 ): (credentials: readonly ManagedCredential[]) => Promise<void> {
-  const { engine, memory: port, keeper, watches, reconciler, remedy, clock, log, isStopping } = options;
+  const { engine, memory: port, keeper, watches, reconciler, remedy, standIns, clock, log, isStopping } = options;
 
   return async (credentials) => {
     const gate = createGate(LOADS_MAX);
@@ -62,7 +65,7 @@ export function createFirstEvents(
     engine.add(state, event === 'timed_out' ? { type: 'tick' } : event);
     const settled = engine.state(name);
     if (state.phase.kind === 'reauthorization_required' && settled?.phase.kind === state.phase.kind) {
-      logStillWaiting(settled, clock.now(), { log, remedy });
+      logStillWaiting(settled, clock.now(), { log, remedy, standIns });
     }
   }
 }

@@ -4,6 +4,7 @@
  * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
  */
 import { isExpired, leadOf, refreshes, wholeLifeMs } from '../core/schedule.ts';
+import { type StandIn, standInText } from '../core/stand-in.ts';
 import type { AlertRecord, CredentialState, Delivery, PhaseKind } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
@@ -13,6 +14,8 @@ export interface ObserverOptions {
   readonly log: LogPort;
   /** What brings that credential back. */
   readonly remedy: (credential: string) => string;
+  /** Who serves in its place, in each of its chains. */
+  readonly standIns: (credential: string) => readonly StandIn[];
 }
 
 export function createObserver(options: ObserverOptions): (transition: Transition) => void {
@@ -43,7 +46,8 @@ const PHASE_RECORDS: Readonly<Record<PhaseKind, readonly [LogLevel, string]>> = 
   stopped: ['info', 'credential_stopped'],
 };
 
-function observePhase({ credential, event, before, after, now }: Transition, { log, remedy }: ObserverOptions): void {
+function observePhase({ credential, event, before, after, now }: Transition, options: ObserverOptions): void {
+  const { log, remedy } = options;
   const hasMoved = before.phase.kind !== after.phase.kind || before.attempt !== after.attempt;
   if (!hasMoved) return;
   const [level, name] = recordOf({ before, after, event });
@@ -58,12 +62,13 @@ function observePhase({ credential, event, before, after, now }: Transition, { l
     reason: reasonOf(after),
     code: codeOf(after),
     ...(isFailure ? { class: after.lastFailure?.class ?? null, detail: detailOf(after) } : {}),
-    ...(needsPerson(after) ? { instead: insteadOf(after, now), remedy: remedy(credential) } : {}),
+    ...(needsPerson(after) ? { instead: insteadOf(after, options, now), remedy: remedy(credential) } : {}),
   });
 }
 
 /** Said once per start of a credential that waited for a person before it, and still does. */
-export function logStillWaiting(state: CredentialState, now: Now, { log, remedy }: ObserverOptions): void {
+export function logStillWaiting(state: CredentialState, now: Now, options: ObserverOptions): void {
+  const { log, remedy } = options;
   const { name, phase, attempt, lastFailure } = state;
   log.write('warn', PHASE_RECORDS[phase.kind][1], {
     credential: name,
@@ -76,7 +81,7 @@ export function logStillWaiting(state: CredentialState, now: Now, { log, remedy 
     code: codeOf(state),
     class: lastFailure?.class ?? null,
     detail: detailOf(state),
-    instead: insteadOf(state, now),
+    instead: insteadOf(state, options, now),
     remedy: remedy(name),
   });
 }
@@ -114,9 +119,12 @@ const needsPerson = ({ phase }: CredentialState): boolean =>
   phase.kind === 'reauthorization_required' || phase.kind === 'absent';
 
 /** What consumers have meanwhile. */
-function insteadOf({ held }: CredentialState, now: Now): string {
-  if (held === null || isExpired(held, now)) return 'nothing';
-  return held.token.expiry.kind === 'known' ? 'the present token until its expiry' : 'the present token';
+function insteadOf({ name, held }: CredentialState, { standIns }: ObserverOptions, now: Now): string {
+  const others = standInText(standIns(name));
+  if (held === null || isExpired(held, now)) return others;
+  return held.token.expiry.kind === 'known'
+    ? `the present token until its expiry, then ${others}`
+    : 'the present token';
 }
 
 /** Whose records they are. */

@@ -6,6 +6,7 @@
 import { alertText } from '../core/alert-text.ts';
 import type { Alert } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
+import type { StandIn } from '../core/stand-in.ts';
 import { describeBug } from './bug.ts';
 import { type AlertMessage, type AlertSink, type ClockPort, type LogPort, PortError } from './ports.ts';
 import { within } from './time-limit.ts';
@@ -15,6 +16,8 @@ export interface AlertsOptions {
   readonly sinks: () => readonly AlertSink[];
   /** What brings that credential back. */
   readonly remedy: (credential: string) => string;
+  /** Who serves in its place, in each of its chains. */
+  readonly standIns: (credential: string) => readonly StandIn[];
   readonly clock: ClockPort;
   readonly log: LogPort;
   readonly report: (credential: string, event: Event) => void;
@@ -24,7 +27,13 @@ export interface AlertsOptions {
 /** @returns sends one alert and reports `alert_delivered` or `alert_failed`; never rejects */
 export function createAlertSender(options: AlertsOptions): (credential: string, alert: Alert) => Promise<void> {
   return async (credential, alert) => {
-    const facts = { credential, remedy: options.remedy(credential), now: options.clock.now().wallMs };
+    const { remedy, standIns, clock } = options;
+    const facts = {
+      credential,
+      remedy: remedy(credential),
+      standIns: standIns(credential),
+      now: clock.now().wallMs,
+    };
     const message: AlertMessage = { credential, alert, ...alertText(alert, facts) };
     const accepted = await Promise.all(options.sinks().map((sink) => offer(sink, message)));
     const type = accepted.includes(true) ? 'alert_delivered' : 'alert_failed';

@@ -6,6 +6,7 @@
  * that a withdrawal is never stuck behind a script.
  */
 import type { Effect } from '../core/effect.ts';
+import type { StandIn } from '../core/stand-in.ts';
 import { describeBug } from './bug.ts';
 import { createAlertSender } from './perform-alert.ts';
 import { Attempts, type AttemptsOptions } from './perform-attempt.ts';
@@ -21,6 +22,8 @@ export interface PerformerOptions extends Omit<AttemptsOptions, 'lockLimitMs' | 
   readonly checkSecrets: (credential: string) => Promise<void>;
   /** By the name of a credential or a chain. */
   readonly publishing: (name: string) => Publishing | undefined;
+  /** Who serves in the place of that credential, in each of its chains. */
+  readonly standIns: (credential: string) => readonly StandIn[];
 }
 
 export interface Performer {

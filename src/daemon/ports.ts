@@ -4,12 +4,12 @@
  * Rule: a port reports an expected failure as a value or as a PortError with a `code`; anything else it throws is a bug of
  * that adapter, and becomes an event of the one credential concerned.
  */
-import type { ChainState } from '../core/chain-state.ts';
 import type { Alert, AttemptReason, Down, Publication } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { EpochMs, Fingerprint, Now, TokenResponse, TokenSet } from '../core/token.ts';
+import type { ChainsPort } from './ports-chains.ts';
 
 /** An expected failure of the outside world. `code` is stable; `remedy` says what a person can do. Never holds a secret. */
 export class PortError extends Error {
@@ -250,20 +250,6 @@ export interface CredentialParts {
   readonly publishers: readonly PublisherPort[];
   /** The exact command or act that brings the credential back; no secrets. */
   readonly remedy: string;
-}
-
-/** Chains as readers and watchers see them. */
-export interface ChainsPort {
-  names(): readonly string[];
-  /** As it is at this moment: what has become unusable since the last step is no longer in use. */
-  state(chain: string): ChainState | undefined;
-  /** Those that this credential is a member of. */
-  of(credential: string): readonly string[];
-  /**
-   * Called after each step of a chain, that is after each step of any of its members, and with null when a reload took it out.
-   * @returns how to stop listening
-   */
-  onStep(listener: (chain: string, state: ChainState | null) => void): () => void;
 }
 
 /** What the API and its routes may ask of a running daemon. */

@@ -10,7 +10,7 @@ import { epochMs } from '../../src/core/token.ts';
 
 const MINUTE_MS = 60_000;
 const NOW = epochMs(Date.UTC(2026, 10, 22, 2, 14));
-const FACTS = { credential: 'claude', remedy: 'claude /login', now: NOW };
+const FACTS = { credential: 'claude', remedy: 'claude /login', standIns: [], now: NOW };
 
 function alert(kind: AlertKind, changes: Partial<Alert> = {}): Alert {
   return {
@@ -34,6 +34,7 @@ describe('alert text', () => {
         'What: the refresh failed: the refresh did not finish in time (timeout).',
         'Since: 02:02 UTC (12 min ago).',
         'Token: the present one is good until 03:00 UTC (in 46 min).',
+        'Instead: nothing takes its place when that ends.',
         'Next: freshd tries again by itself within minutes. Nothing to do yet.',
         'Do: freshd explain claude',
       ].join('\n'),
@@ -90,6 +91,22 @@ describe('alert text', () => {
     expect(unknown.text).toContain('how long the present one still works is not known');
   });
 
+  test('D3: it names the member of a chain that takes its place, now or when its token ends', () => {
+    const standIns = [
+      { chain: 'any', credential: null },
+      { chain: 'anthropic', credential: 'key' },
+    ];
+    const lineOf = (kind: AlertKind, given: typeof standIns, changes: Partial<Alert> = {}) =>
+      alertText(alert(kind, changes), { ...FACTS, standIns: given }).text.match(/^Instead: .*$/m)?.[0];
+    const over = { expiresAt: epochMs(NOW - 1) };
+    expect(lineOf('reauthorization_required', standIns, over)).toBe('Instead: key takes its place in anthropic.');
+    expect(lineOf('recovering', standIns)).toBe('Instead: key takes its place in anthropic when that ends.');
+    const more = [...standIns, { chain: 'claudes', credential: 'other' }];
+    expect(lineOf('recovering', more, over)).toBe('Instead: key takes its place in anthropic, another in 1 more.');
+    expect(lineOf('recovering', standIns.slice(0, 1), over)).toBe('Instead: nothing takes its place.');
+    expect(lineOf('restored', standIns)).toBeUndefined();
+  });
+
   test('a delivery alert names the place', () => {
     const failed = alertText(
       alert('delivery_failed', { target: 'envFile:/srv/bot/.env#TOKEN', code: 'disk_full' }),
@@ -105,11 +122,12 @@ describe('alert text', () => {
       ...FACTS,
       credential: name,
       remedy: `freshd refresh ${name}`,
+      standIns: [{ chain: 'anthropic', credential: 'anthropic-key' }],
     });
     expect(wording.title).toMatch(new RegExp(`^freshd: ${name} [^\\n]{1,80}$`));
     expect(wording.text.length).toBeLessThanOrEqual(512);
     for (const line of wording.text.split('\n'))
-      expect(line).toMatch(/^(What|Since|At|Lasted|Where|Token|Next|Do): \S/);
+      expect(line).toMatch(/^(What|Since|At|Lasted|Where|Token|Instead|Next|Do): \S/);
     if (wording.remedy !== null) expect(wording.text).toContain(`Do: ${wording.remedy}`);
   });
 

@@ -89,6 +89,21 @@ test('C1, C3, D3: at an expiry the chain turns to the fallback, with one warning
   expect(JSON.stringify(log.records)).not.toMatch(/access-|key-1/);
 });
 
+test('D3: who has lost its login is told who takes its place, in the log and in the alert', async () => {
+  const { daemon, log, stores, alerts, pass } = build();
+  await daemon.start();
+  stores.a.reading = { kind: 'broken', detail: 'expected JSON' };
+  pass(60_000);
+  await until(() => alerts.length > 0);
+  expect(log.of('reauthorization_required')).toMatchObject([
+    { level: 'warn', fields: { credential: 'a', reason: 'state_broken', remedy: 'freshd refresh a' } },
+  ]);
+  expect(log.of('reauthorization_required')[0]?.fields.instead).toBe(
+    'the present token until its expiry, then b in any',
+  );
+  expect(alerts[0]?.text).toContain('Instead: b takes its place in any when that ends.');
+});
+
 test('D2, C4: with nothing usable the sentinel stands under the name of the chain, and one line says so', async () => {
   const { daemon, log, stores, sentinels, pass, inUse } = build();
   stores.b.reading = { kind: 'missing', detail: 'no file' };

@@ -12,7 +12,7 @@ import { fingerprint, keptLog, manualClock, policy, tokens } from './fakes.ts';
 function observed(changes: Parameters<typeof policy>[0] = {}) {
   const clock = manualClock();
   const log = keptLog();
-  const observe = createObserver({ log, remedy: () => 'freshd login a' });
+  const observe = createObserver({ log, remedy: () => 'freshd login a', standIns: () => [] });
   const targets = ['envFile:/x#T'];
   let state: CredentialState = initialState({ name: 'a', policy: policy(changes), targets, memory: null }, clock.now());
   const feed = (...events: Event[]) => {

@@ -30,6 +30,7 @@ async function send(sinks: readonly AlertSink[]) {
   const sender = createAlertSender({
     sinks: () => sinks,
     remedy: () => 'freshd login a',
+    standIns: () => [{ chain: 'any', credential: 'b' }],
     clock: manualClock(),
     log,
     report: (_name, event) => events.push(event),

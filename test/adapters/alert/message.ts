@@ -18,5 +18,9 @@ export function message(changes: Partial<Alert> = {}, remedy = 'claude /login'):
     target: null,
     ...changes,
   };
-  return { credential: 'claude', alert, ...alertText(alert, { credential: 'claude', remedy, now: alert.at }) };
+  return {
+    credential: 'claude',
+    alert,
+    ...alertText(alert, { credential: 'claude', remedy, standIns: [], now: alert.at }),
+  };
 }
