@@ -17,7 +17,7 @@ import { captureSurroundings, defaultConsumer, type Runtime, systemRuntime } fro
 import { socketPlaces } from './socket-place.ts';
 import type { Chain, Phase, Token } from './standing.ts';
 import { keepSubscribed, type Subscription } from './subscription.ts';
-import { type WaitOptions, waitForToken } from './wait.ts';
+import { type InnerWaitOptions, type WaitOptions, waitForToken } from './wait.ts';
 
 export interface ConnectOptions {
   /** Where the daemon listens; found as every command of freshd finds it when left out. */
@@ -92,6 +92,7 @@ class FreshdClient implements Client {
   readonly #changes: Listeners<{ readonly [name: string]: undefined }> = createListeners();
   readonly #acknowledging: ReturnType<typeof createAcknowledging>;
   #isConnected = false;
+  #connections = 0;
   #isClosed = false;
   #holds = 0;
   #settleReady: (failure: FreshdError | null) => void = () => undefined;
@@ -131,12 +132,13 @@ class FreshdClient implements Client {
     return this.#holdings.token(name);
   }
 
-  async waitForToken(name: string, options: WaitOptions & { isPatient?: boolean } = {}): Promise<Token> {
+  async waitForToken(name: string, options: InnerWaitOptions = {}): Promise<Token> {
     const parts = {
       holdings: this.#holdings,
       asking: this.#asking,
       runtime: this.#runtime,
       isClosed: () => this.#isClosed,
+      connections: () => this.#connections,
       take: this.#takeToken,
       onceChanged: (changed: string, wake: () => void) => this.#changes.on(changed, wake),
     };
@@ -198,7 +200,8 @@ class FreshdClient implements Client {
     const parts = {
       holdings: this.#holdings,
       asking: this.#asking,
-      waitForToken: (name: string, wait: WaitOptions) => this.waitForToken(name, { ...wait, isPatient }),
+      waitForToken: (name: string, wait: InnerWaitOptions) => this.waitForToken(name, { ...wait, isPatient }),
+      connections: () => this.#connections,
       take: this.#takeToken,
     };
     return fetchWithToken(parts, request, options);
@@ -249,6 +252,7 @@ class FreshdClient implements Client {
   #up(resumed: boolean): void {
     this.#holdings.endSnapshot(resumed);
     this.#isConnected = true;
+    this.#connections += 1;
     this.#settleReady(null);
     this.#changes.emitAll(undefined);
     this.#listeners.emit('connected', undefined);

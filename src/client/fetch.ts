@@ -9,7 +9,7 @@ import type { Asking } from './asking.ts';
 import { FreshdError } from './errors.ts';
 import type { Holdings } from './holdings.ts';
 import type { Token } from './standing.ts';
-import type { WaitOptions } from './wait.ts';
+import type { InnerWaitOptions } from './wait.ts';
 
 export interface FetchOptions {
   /** How long to wait for a token, before the request and again after a refusal; 30 s when left out. */
@@ -19,7 +19,9 @@ export interface FetchOptions {
 export interface FetchParts {
   readonly holdings: Holdings;
   readonly asking: Asking;
-  readonly waitForToken: (name: string, options: WaitOptions) => Promise<Token>;
+  readonly waitForToken: (name: string, options: InnerWaitOptions) => Promise<Token>;
+  /** How often the daemon was connected to. */
+  readonly connections: () => number;
   readonly take: (body: TokenBody) => void;
 }
 
@@ -53,7 +55,7 @@ export async function fetchWithToken(
 }
 
 /** One that was refused elsewhere is used only when no better one came in time: it may be good for this server. */
-async function tokenFor(parts: FetchParts, name: string, options: WaitOptions): Promise<Token> {
+async function tokenFor(parts: FetchParts, name: string, options: InnerWaitOptions): Promise<Token> {
   const held = parts.holdings.valid(name);
   if (held !== null && !parts.holdings.isRefused(held)) return held;
   try {
@@ -120,10 +122,17 @@ async function tokenAfter(
   };
   const already = newer();
   if (already !== null) return already;
+  const since = parts.connections();
   const outcome = await orAborted(report(parts, name, rejection, waitMs), signal);
   if (newer() !== null || outcome === 'hopeless') return newer();
+  // A daemon that was away, or was started anew, has not heard of it, and would not replace the token before its time.
+  const tell = async () => {
+    const again = await report(parts, name, rejection, 0);
+    if (again === 'hopeless') throw new FreshdError(`nothing replaces ${name}`, { code: 'temporarily_unavailable' });
+  };
+  const renewal = { since, tell };
   try {
-    return await parts.waitForToken(name, { afterGeneration: generation, timeoutMs: waitMs, signal });
+    return await parts.waitForToken(name, { afterGeneration: generation, timeoutMs: waitMs, signal, renewal });
   } catch (error) {
     // The caller has an answer already, and it says what is wrong.
     if (error instanceof FreshdError) return null;

@@ -27,25 +27,37 @@ export interface WaitParts {
   /** Calls back once, at the next news of that name, of the connection, or of the end. @returns how to call it off */
   readonly onceChanged: (name: string, wake: () => void) => () => void;
   readonly isClosed: () => boolean;
+  /** How often a connection was made: another number means a daemon that may not know what was said before. */
+  readonly connections: () => number;
   /** Takes what was read; tells the listeners. */
   readonly take: (body: TokenBody) => void;
 }
 
+/** What the daemon was told, and must be told again when it has been away. */
+export interface Renewal {
+  /** `connections()` before it was told. */
+  readonly since: number;
+  /** @throws FreshdError when no token will come of it */
+  readonly tell: () => Promise<void>;
+}
+
+export interface InnerWaitOptions extends WaitOptions {
+  /** Waits for a person, too. */
+  readonly isPatient?: boolean;
+  readonly renewal?: Renewal;
+}
+
 /**
- * @param isPatient waits for a person, too
  * @throws FreshdError `timeout`, `reauthorization_required`, `unknown_credential`, `min_valid_unattainable`, `closed`; the
  *   reason of the signal
  */
-export async function waitForToken(
-  parts: WaitParts,
-  name: string,
-  options: WaitOptions & { readonly isPatient?: boolean },
-): Promise<Token> {
-  const { runtime, isClosed } = parts;
-  const { timeoutMs = WAIT_MS_DEFAULT, signal, isPatient = false } = options;
+export async function waitForToken(parts: WaitParts, name: string, options: InnerWaitOptions): Promise<Token> {
+  const { runtime, isClosed, connections } = parts;
+  const { timeoutMs = WAIT_MS_DEFAULT, signal, isPatient = false, renewal } = options;
   const demand: Demand = { minValidMs: options.minValidMs ?? 0, afterGeneration: options.afterGeneration ?? null };
   const endsAtMs = runtime.nowMs() + timeoutMs;
   let refusal: FreshdError | null = null;
+  let since = renewal?.since ?? 0;
   for (;;) {
     signal?.throwIfAborted();
     const found = suitable(parts, name, demand);
@@ -53,6 +65,11 @@ export async function waitForToken(
     if (isClosed()) throw new FreshdError('the client was closed', { code: 'closed', credential: name });
     const leftMs = endsAtMs - runtime.nowMs();
     if (leftMs <= 0) throw outOfTime(name, timeoutMs, refusal);
+    if (renewal !== undefined && connections() !== since) {
+      since = connections();
+      await renewal.tell();
+      continue;
+    }
     // What is said by a refusal holds for a while; until then only news can change it.
     const pauseMs = refusal === null ? null : Math.min(leftMs, refusal.retryAfterMs ?? LOOK_AGAIN_MS);
     const asked = pauseMs === null ? ask(parts, name, { ...demand, waitMs: leftMs }) : null;

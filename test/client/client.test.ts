@@ -184,6 +184,20 @@ describe('a daemon that restarts', () => {
     refresh({ daemon }, 'claude', 'at-2');
     expect(await waiting).toMatchObject({ accessToken: 'at-2' });
   });
+
+  test('B2: is told of a token that was refused while nobody could be told, so that the request is answered', async () => {
+    const { client, restart } = await arrangeRestart();
+    const resource = await startResource(['at-2']);
+    const fetching = client.fetch('claude', resource.url);
+    await until(() => resource.seen.length === 1);
+    // By the end of another wait in vain the report has failed too.
+    await expect(client.waitForToken('claude', { afterGeneration: GENERATION, timeoutMs: 200 })).rejects.toThrow();
+    const daemon = await restart({ claude: 'at-1' });
+    await until(() => daemon.count('claude', 'begin_attempt') === 1);
+    daemon.succeed('claude', 'at-2', LONG_MS);
+    expect((await fetching).status).toBe(200);
+    expect(resource.seen.map(({ token }) => token)).toEqual(['at-1', 'at-2']);
+  });
 });
 
 describe('a connection that breaks', () => {
