@@ -3,6 +3,7 @@
  *
  * Rule: what is thrown past an adapter is a PortError; the system's own error is kept as its cause.
  */
+import { constants } from 'node:os';
 import { PortError } from '../daemon/ports.ts';
 
 /**
@@ -24,7 +25,11 @@ export function portErrorFrom(error: unknown, context: { readonly path: string; 
 
 /** The system's name of an error (`ENOSPC`), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined;
+  // Node has no name for some (`Unknown system error -122`), EDQUOT and ESTALE among them; the system's own table does.
+  if (!error.code.startsWith('Unknown system error') || !('errno' in error)) return error.code;
+  const { errno } = error;
+  return Object.entries(constants.errno).find(([, number]) => number === -Number(errno))?.[0] ?? error.code;
 }
 
 interface ErrnoRow {

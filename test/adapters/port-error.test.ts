@@ -1,7 +1,9 @@
+import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { portErrorFrom } from '../../src/adapters/port-error.ts';
 
-const systemError = (code: string) => Object.assign(new Error(`${code}: refused, open '/srv/.env'`), { code });
+const systemError = (code: string, errno = 0) =>
+  Object.assign(new Error(`${code}: refused, open '/srv/.env'`), { code, errno });
 const told = (code: string) => portErrorFrom(systemError(code), { path: '/srv/.env', doing: 'write' });
 
 test.each([
@@ -14,6 +16,15 @@ test.each([
   expect(error).toMatchObject({ name: 'PortError', code });
   expect(error.message).toMatch(new RegExp(`^cannot write /srv/\\.env: .+ \\(${errno}\\); .+`));
   expect(error.remedy).not.toBe('');
+});
+
+test('F41: an error for which Node has no name has that of the system, and its own code', () => {
+  const { EDQUOT, ESTALE } = constants.errno;
+  const nameless = (errno: number) =>
+    portErrorFrom(systemError(`Unknown system error -${errno}`, -errno), { path: '/srv/.env', doing: 'write' });
+  expect(nameless(EDQUOT)).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('(EDQUOT)') });
+  expect(nameless(ESTALE)).toMatchObject({ code: 'write_failed', message: expect.stringContaining('(ESTALE)') });
+  expect(nameless(9_999).message).toContain('(Unknown system error -9999)');
 });
 
 test('what the table does not know is a refusal with the name that the system gave it', () => {

@@ -1,8 +1,9 @@
 /** A real daemon whose `.env` lies where it cannot be written: each such target fails alone, says why, and recovers by itself. */
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { configure, demo, eventually, is, seed, startServer, stored } from './arrange.ts';
-import { createMounts, fill, noMounts } from './mounts.ts';
+import { createMounts, fill, mountFailing, noFuse, noMounts } from './mounts.ts';
 import { createWorkshop } from './workshop.ts';
 
 const CASES = [
@@ -34,12 +35,27 @@ const CASES = [
     remedy: 'mount the directory instead of the file, or set "write": "in-place"',
     cure: 'umount app/.env',
   },
+  {
+    place: 'where the quota is used up',
+    mounting: `${mountFailing('app', 'write', constants.errno.EDQUOT)}; echo OLD=1 > app/.env; : > failing`,
+    code: 'quota_exceeded',
+    remedy: 'raise the quota',
+    cure: 'rm failing',
+  },
+  {
+    place: 'on a device that fails',
+    mounting: `${mountFailing('app', 'fsync', constants.errno.EIO)}; echo OLD=1 > app/.env; : > failing`,
+    code: 'io_error',
+    remedy: 'disk errors in the kernel log',
+    cure: 'rm failing',
+  },
 ];
 
 test.for(CASES)(
   'F40 F41 F42: a .env $place stays as it was and is said to fail, while all else has the token',
   async (fault, ctx) => {
-    if (noMounts !== null) return ctx.skip(noMounts);
+    const reason = fault.cure === 'rm failing' ? noFuse : noMounts;
+    if (reason !== null) return ctx.skip(reason);
     const server = await startServer(60);
     const workshop = createWorkshop();
     const publish = [

@@ -5,6 +5,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { whyNoOwnMounts } from '../adapters/child-program.ts';
 import type { RunningDaemon, Workshop } from './workshop.ts';
@@ -47,6 +49,19 @@ export async function createMounts(workshop: Workshop, script: string): Promise<
     start: () => workshop.startThrough(['nsenter', ...enter, 'cd "$0"; exec "$@"', directory]),
   };
 }
+
+const FAILING_DISK = resolve('test/fixtures/failing-disk.js');
+
+/**
+ * Mounts a file system of which every such operation fails as long as the file `failing` is in the workshop.
+ * @param errno by its number
+ */
+export const mountFailing = (folder: string, operation: 'write' | 'fsync', errno: number): string =>
+  `exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 disk ${folder}
+${process.execPath} ${FAILING_DISK} ${operation} ${errno} "$PWD/failing" > failing-disk.out 2>&1 & exec 3>&-`;
+
+/** Linux has it, or says why not. */
+export const noFuse = noMounts ?? (existsSync('/dev/fuse') ? null : 'there is no /dev/fuse');
 
 /** Leaves no byte free on the file system of that folder. */
 export const fill = (folder: string): string => `cat /dev/zero > ${folder}/fill 2>/dev/null || true`;
