@@ -68,19 +68,13 @@ export function createCommandRefresh(options: CommandRefreshOptions): RefreshPor
   }
 
   /** The journal names the new run by now: an answer that came too late for its own attempt is found by nobody any more. */
-  async function forgetLate(): Promise<void> {
-    try {
-      await removeKept(() => true);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      options.log('warn', 'stale_spools_kept', { code: errnoOf(error) ?? 'unknown' });
-    }
-  }
+  const forgetLate = (): Promise<void> => removeKept(() => true);
 
+  /** What a disk does not let go of is tried again at the next run. */
   async function removeKept(isOver: (one: KeptSpool) => boolean): Promise<void> {
-    const over = kept.filter(isOver);
-    kept = kept.filter((one) => !isOver(one));
-    for (const { spool } of over) await spool.remove();
+    for (const one of kept.filter(isOver)) {
+      if (await isDone(one.spool.remove(), options.log)) kept = kept.filter((other) => other !== one);
+    }
   }
 
   return {
@@ -113,7 +107,7 @@ interface Run {
 interface FinishedRun {
   readonly outcome: RefreshOutcome;
   readonly survivors: readonly RunningProcess[];
-  /** Removed when the attempt is closed. */
+  /** Removed when the attempt is closed, or as soon as its disk lets go of it. */
   readonly kept: Spool | null;
 }
 
@@ -131,29 +125,48 @@ async function runOnce(run: Run): Promise<FinishedRun> {
   } catch (error) {
     return { outcome: failed(spoolFailure(error, options.spoolDirectory)), survivors: [], kept: null };
   }
-  let kept: Spool | null = null;
+  let finished: Omit<FinishedRun, 'kept'>;
   try {
-    if (run.cancelled.aborted) return { outcome: failed(CANCELLED), survivors: [], kept };
-    const end = await runScript({
-      path: run.path,
-      argv: options.argv.slice(1),
-      cwd: options.cwd,
-      environment: { ...options.environment, ...runEnvironment(request) },
-      runId: request.runId,
-      timeoutMs: options.timeoutMs,
-      killGraceMs: options.killGraceMs,
-      spool,
-      cancelled: run.cancelled,
-      onStarted: run.onStarted,
-    });
-    if (end.kind === 'not_started') return { outcome: failed(spawnFailure(end.errno)), survivors: [], kept };
-    if (end.ending !== 'exited') logEnded(run, end);
-    const outcome = await judgeOrDoubt(run, spool, end);
-    if (outcome.kind === 'response') kept = spool;
-    return { outcome, survivors: end.survivors, kept };
-  } finally {
-    // Nobody knows how long an attempt stays open, and descriptors are few.
-    await (kept === null ? spool.remove() : spool.close());
+    finished = await runWith(spool, run);
+  } catch (error) {
+    await isDone(spool.remove(), options.log);
+    throw error;
+  }
+  // Nobody knows how long an attempt stays open, and descriptors are few.
+  const isAnswered = finished.outcome.kind === 'response';
+  const isOver = await isDone(isAnswered ? spool.close() : spool.remove(), options.log);
+  return { ...finished, kept: isAnswered || !isOver ? spool : null };
+}
+
+async function runWith(spool: Spool, run: Run): Promise<Omit<FinishedRun, 'kept'>> {
+  const { options, request } = run;
+  if (run.cancelled.aborted) return { outcome: failed(CANCELLED), survivors: [] };
+  const end = await runScript({
+    path: run.path,
+    argv: options.argv.slice(1),
+    cwd: options.cwd,
+    environment: { ...options.environment, ...runEnvironment(request) },
+    runId: request.runId,
+    timeoutMs: options.timeoutMs,
+    killGraceMs: options.killGraceMs,
+    spool,
+    cancelled: run.cancelled,
+    onStarted: run.onStarted,
+  });
+  if (end.kind === 'not_started') return { outcome: failed(spawnFailure(end.errno)), survivors: [] };
+  if (end.ending !== 'exited') logEnded(run, end);
+  return { outcome: await judgeOrDoubt(run, spool, end), survivors: end.survivors };
+}
+
+/** What a run came to does not depend on whether its files could be put away. @returns whether they could */
+async function isDone(work: Promise<void>, log: CommandRefreshOptions['log']): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    log('warn', 'stale_spools_kept', { code: errnoOf(error) ?? 'unknown' });
+    return false;
   }
 }
 

@@ -1,10 +1,12 @@
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -60,6 +62,26 @@ describe('a script that answers', () => {
       mode: 0o755,
     });
     expect(await script.run()).toEqual({ kind: 'response', response: { access_token: script.directory } });
+  });
+});
+
+describe('a disk that does not let go of what a script printed', () => {
+  test('F41: changes nothing in what the run came to, and is tried again at the next run', async () => {
+    const script = runningScript(['./own.sh']);
+    const [spools, aside] = [script.spoolDirectory, join(script.directory, 'aside')];
+    writeFileSync(
+      join(script.directory, 'own.sh'),
+      `#!/bin/sh\nif [ -e "${aside}" ]; then exit 77; fi\nmv "${spools}" "${aside}" && : > "${spools}"\nexit 77\n`,
+      { mode: 0o755 },
+    );
+    expect(failureOf(await script.run())).toMatchObject({ class: 'terminal', code: 'exit_77' });
+    expect(script.logged).toMatchObject([{ level: 'warn', event: 'stale_spools_kept', fields: { code: 'ENOTDIR' } }]);
+    rmSync(spools);
+    cpSync(aside, spools, { recursive: true });
+    chmodSync(spools, 0o700);
+    expect(script.spools()).toHaveLength(2);
+    await script.run({ attempt: 2 });
+    expect(script.spools()).toEqual([]);
   });
 });
 
