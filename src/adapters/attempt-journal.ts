@@ -139,8 +139,10 @@ function newestEntry(slots: readonly [Slot, Slot]): JournalEntry | null {
   const newest = slots[1 - older];
   if (newest?.kind === 'intact') return newest.payload.length === 0 ? null : parseEntry(newest.payload);
   if (slots.some((slot) => slot.kind === 'blank')) return null;
-  throw new Error('both slots are damaged');
+  throw new DamagedJournal('both slots are damaged');
 }
+
+class DamagedJournal extends Error {}
 
 function parseEntry(payload: Buffer): JournalEntry {
   // Ours, whole and unchanged: the checksum says so, and the magic names the version of the shape.
@@ -152,7 +154,7 @@ function journalFailed(path: string, cause: unknown): PortError {
   const seen = ours ? cause.message : portErrorFrom(cause, { path, doing: 'use' }).message;
   const remedy = `see that ${path} can be written; if it is damaged, remove it once the store is known to hold a good token`;
   return new PortError(`the attempt journal ${path} failed: ${seen}; ${remedy}`, {
-    code: 'journal_failed',
+    code: cause instanceof DamagedJournal ? 'journal_damaged' : 'journal_failed',
     remedy,
     cause,
   });

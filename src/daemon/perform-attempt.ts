@@ -68,7 +68,10 @@ export class Attempts {
         name,
         failedWith(
           attempt,
-          unsent('left_run_alive', 'a refresh from before the start still runs; nothing is sent beside it'),
+          unsent(
+            'left_run_alive',
+            'what an attempt before the start came to is not known yet; until then nothing is sent',
+          ),
         ),
       );
       return;

@@ -186,7 +186,7 @@ export interface JournalEntry {
 
 /** Durable record of the attempt in flight: two checksummed, pre-allocated slots per credential, and one for an answer set aside. */
 export interface JournalPort {
-  /** The newest intact entry, or null when the journal is empty or new. */
+  /** The newest intact entry, or null when the journal is empty or new. @throws PortError `journal_failed`, `journal_damaged` */
   read(credential: string): Promise<JournalEntry | null>;
   /** Durable when it resolves. @throws PortError `journal_failed` */
   write(credential: string, entry: JournalEntry): Promise<void>;

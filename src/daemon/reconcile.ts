@@ -90,26 +90,39 @@ async function readingOf(credential: ManagedCredential, tools: ReconcileTools): 
   }
 }
 
-/** @returns null when no attempt is open; never rejects */
+/** @returns null when no attempt is open; waits while the machine keeps that from being known; never rejects */
 export async function reconcile(
   credential: ManagedCredential,
   tools: ReconcileTools,
   track: Track,
 ): Promise<JournalFinding | null> {
-  const { name } = credential;
-  try {
-    const entry = await tools.journal.read(name);
-    if (entry === null) return null;
-    const response = entry.response ?? (await recordedResponse(credential, entry, { tools, track }));
-    const { attempt, fingerprint, found } = entry;
-    const answer = response === null ? null : await answerOf(credential, entry, response, tools);
-    tools.log.write('warn', 'attempt_left_open', { credential: name, attempt, answered: answer !== null });
-    const beganAt = epochMs(entry.beganAt);
-    return { attempt, fingerprint, ...(found === undefined ? {} : { found }), beganAt, answer };
-  } catch (error) {
-    logUnreadable(name, error, tools);
-    return null;
+  for (let looks = 0; ; looks += 1) {
+    try {
+      return await findingIn(credential, tools, track);
+    } catch (error) {
+      if (looks === 0) logUnreadable(credential.name, error, tools);
+      // Whoever took it for empty would send what is spent already, over the answer that may lie in it.
+      if (!(error instanceof PortError) || error.code === 'journal_damaged') return null;
+    }
+    await pause(READ_AGAIN_MS, { keepsAlive: false });
   }
+}
+
+/** @throws PortError of journal or store */
+async function findingIn(
+  credential: ManagedCredential,
+  tools: ReconcileTools,
+  track: Track,
+): Promise<JournalFinding | null> {
+  const { name } = credential;
+  const entry = await tools.journal.read(name);
+  if (entry === null) return null;
+  const response = entry.response ?? (await recordedResponse(credential, entry, { tools, track }));
+  const { attempt, fingerprint, found } = entry;
+  const answer = response === null ? null : await answerOf(credential, entry, response, tools);
+  tools.log.write('warn', 'attempt_left_open', { credential: name, attempt, answered: answer !== null });
+  const beganAt = epochMs(entry.beganAt);
+  return { attempt, fingerprint, ...(found === undefined ? {} : { found }), beganAt, answer };
 }
 
 /** What the run printed, in the journal before anything else: what it was found in will be swept. */
@@ -183,5 +196,5 @@ async function answerOf(
 // Mostly nothing of it lives any more, and then one event tells all.
 const LEFT_RUN_MS_MAX = 500;
 
-// A trouble of the machine that kept the store from being read passes, or the store checks say what it is.
+// A trouble of the machine that kept journal or store from being read passes, or the store checks say what it is.
 const READ_AGAIN_MS = 1_000;

@@ -246,7 +246,7 @@ describe('damage', () => {
     writeFileSync(file, Buffer.alloc(3 * SLOT_BYTES, 'x'));
     await expect(journal.read('mail')).rejects.toMatchObject({
       name: 'PortError',
-      code: 'journal_failed',
+      code: 'journal_damaged',
       remedy: expect.stringContaining('remove it once'),
     });
     await journal.write('mail', entry(3));

@@ -97,10 +97,27 @@ test('with `result: store` the store alone is asked', async () => {
 test('a damaged journal is said, and keeps nobody from starting', async () => {
   const { run, journal, log } = build(entry());
   journal.read = async () => {
-    throw new PortError('damaged', { code: 'journal_failed', remedy: 'remove it' });
+    throw new PortError('damaged', { code: 'journal_damaged', remedy: 'remove it' });
   };
   expect(await run()).toBeNull();
-  expect(log.of('journal_unreadable')).toMatchObject([{ level: 'error', fields: { code: 'journal_failed' } }]);
+  expect(log.of('journal_unreadable')).toMatchObject([{ level: 'error', fields: { code: 'journal_damaged' } }]);
+});
+
+test('I1 F33: a journal that cannot be read at the start keeps everything from being sent until it can', async () => {
+  const { first, late, journal, reconciler, log } = build(entry({ response: DATED }));
+  const { read } = journal;
+  let reads = 0;
+  journal.read = async (name) => {
+    reads += 1;
+    if (reads === 1) throw new PortError('too many files are open', { code: 'journal_failed', remedy: '' });
+    return read(name);
+  };
+  expect(await first()).toMatchObject({ type: 'token_loaded', grant: { fingerprint: fingerprint('refresh-1') } });
+  expect(reconciler.isReconciling('a')).toBe(true);
+  await until(() => late.length === 1);
+  expect(late).toMatchObject([{ type: 'token_loaded', journal: { attempt: 7, answer: { response: DATED } } }]);
+  expect(log.of('journal_unreadable')).toHaveLength(1);
+  expect(reconciler.isReconciling('a')).toBe(false);
 });
 
 test('F72: what was set aside comes with the first event, beside an attempt that was under way with it', async () => {
