@@ -26,9 +26,10 @@ import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts';
 import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
-import { PortError } from './ports.ts';
+import { type LogPort, PortError } from './ports.ts';
 import { buildChain } from './publish-parts.ts';
 import { createReconfigure } from './reconfigure.ts';
+import { pause } from './time-limit.ts';
 
 /** What the process has that it runs in. */
 export interface Surroundings {
@@ -66,7 +67,7 @@ export async function assemble(
   const siteOf = (config: Config): Site => createSite({ config, ...common });
   const site = siteOf(config);
   const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
-  void sweepBeside(writtenPaths(config, credentials), log.write);
+  void sweepUntilDone(writtenPaths(config, credentials), log.write);
   let watching = watchConfiguration(config, () => daemon);
   const reconfigure = createReconfigure({
     config,
@@ -148,3 +149,16 @@ async function bootId(): Promise<string | null> {
 
 // Soon enough for a person who has just saved the file, and seldom enough to cost nothing.
 const CONFIG_LOOK_MS = 2_000;
+
+/** A disk that lets go of nothing at the start may do so later: what it keeps can hold tokens. */
+async function sweepUntilDone(paths: readonly string[], log: LogPort['write']): Promise<void> {
+  const again: LogPort['write'] = (level, event, fields) => {
+    if (event !== 'stale_temps_kept') log(level, event, fields);
+  };
+  for (let left = await sweepBeside(paths, log); left.length > 0; left = await sweepBeside(left, again)) {
+    await pause(SWEEP_AGAIN_MS, { keepsAlive: false });
+  }
+}
+
+// Temps are private; a minute more or less of them costs nothing, and neither does the look.
+const SWEEP_AGAIN_MS = 60_000;

@@ -35,7 +35,8 @@ describe('sweepBeside', () => {
     writeFileSync(broken, '');
     leaveTemp(folder);
     const logged: string[] = [];
-    await sweepBeside([join(broken, 'token.json'), join(folder, 'token.json')], (_, event) => logged.push(event));
+    const paths = [join(broken, 'token.json'), join(folder, 'token.json')];
+    expect(await sweepBeside(paths, (_, event) => logged.push(event))).toEqual([join(broken, 'token.json')]);
     expect(logged).toEqual(['stale_temps_kept', 'stale_temp_removed']);
     expect(readdirSync(folder)).toEqual(['file']);
   });
