@@ -58,8 +58,7 @@ export function needsSpace(content: FileContent, position: number, length: numbe
 }
 
 export function sync(content: FileContent): void {
-  content.durable = replay(content.durable, content.pending);
-  content.pending = [];
+  writeBack(content, content.pending.length);
 }
 
 /** After a failed sync the kernel takes the pages for clean: what was to be written will never be. */
@@ -84,7 +83,14 @@ export function settleOn(content: FileContent, bytes: Buffer): void {
 
 /** @returns a new buffer */
 export function replay(base: Buffer, changes: readonly Change[]): Buffer {
-  const image: Pick<FileContent, 'bytes' | 'size'> = { bytes: Buffer.from(base), size: base.length };
+  return applied(Buffer.from(base), changes);
+}
+
+type Image = Pick<FileContent, 'bytes' | 'size'>;
+
+/** @param base is changed, or given up for a larger one */
+function applied(base: Buffer, changes: readonly Change[]): Buffer {
+  const image: Image = { bytes: base, size: base.length };
   for (const change of changes) {
     if (change.kind === 'write') place(image, change.position, change.data);
     else {
@@ -93,16 +99,16 @@ export function replay(base: Buffer, changes: readonly Change[]): Buffer {
       image.size = change.size;
     }
   }
-  return Buffer.from(image.bytes.subarray(0, image.size));
+  return image.bytes.length === image.size ? image.bytes : Buffer.from(image.bytes.subarray(0, image.size));
 }
 
-function place(image: Pick<FileContent, 'bytes' | 'size'>, position: number, data: Buffer): void {
+function place(image: Image, position: number, data: Buffer): void {
   grow(image, position + data.length);
   data.copy(image.bytes, position);
   image.size = Math.max(image.size, position + data.length);
 }
 
-function grow(image: Pick<FileContent, 'bytes' | 'size'>, size: number): void {
+function grow(image: Image, size: number): void {
   if (size <= image.bytes.length) return;
   // By half again: a log is written line by line.
   const larger = Buffer.alloc(Math.max(size, Math.ceil(image.bytes.length * 1.5)));
@@ -118,7 +124,8 @@ function note(content: FileContent, change: Change): void {
 
 function writeBack(content: FileContent, count: number): void {
   if (count === 0) return;
-  content.durable = replay(content.durable, content.pending.slice(0, count));
+  // In place: a journal is far larger than what is written to it at a time.
+  content.durable = applied(content.durable, content.pending.slice(0, count));
   content.pending = content.pending.slice(count);
 }
 

@@ -21,13 +21,14 @@ import { writeCall } from './disk-descriptor.ts';
 import { Refused } from './disk-error.ts';
 import { closeFile, openCall } from './disk-open.ts';
 import type { Call } from './disk-operation.ts';
-import { findExisting } from './disk-path.ts';
+import { find } from './disk-path.ts';
 import { DiskStats } from './disk-stats.ts';
 import type { Inode, Tree } from './disk-tree.ts';
 
 export interface ForeignView {
   /** Null where no file is; links are followed. */
   readText(path: string): string | null;
+  /** The kernel's own, until the next change. */
   readBytes(path: string): Buffer | null;
   /** As a power failure at this moment would surely leave it; null where even the name could be gone. */
   durableText(path: string): string | null;
@@ -76,7 +77,7 @@ export function foreignView(tree: Tree): ForeignView {
     now(attributesCall(tree, path, { syscall, change }));
   const readBytes = (path: string): Buffer | null => {
     const inode = look(tree, path);
-    return inode?.kind === 'file' ? Buffer.from(visible(inode.content)) : null;
+    return inode?.kind === 'file' ? visible(inode.content) : null;
   };
   let tempCount = 0;
 
@@ -136,7 +137,7 @@ function removeAll(tree: Tree, path: string): void {
 
 function look(tree: Tree, path: string, follow = true): Inode | null {
   try {
-    return findExisting(tree, path, { follow }).inode;
+    return find(tree, path, { follow }).inode;
   } catch (error) {
     if (error instanceof Refused) return null;
     throw error;

@@ -24,6 +24,8 @@ export function lockByAbstractSocket(): never {
   throw new Error('the simulated kernel has flock');
 }
 
-export const openExclusively = lockByAbstractSocket;
+export function openExclusively(): never {
+  throw new Error('the simulated kernel has flock');
+}
 
 const POLL_MS = 50;
