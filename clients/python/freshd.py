@@ -29,7 +29,7 @@ __all__ = ["Client", "Event", "FreshdError", "Token", "connect"]
 
 @dataclass(frozen=True)
 class Token:
-    """An access token; `chain` is the name by which it was asked for, if that is one of a chain. `expires_at` is ISO 8601 in UTC, `expires_in` whole seconds; both None for one that does not expire."""
+    """An access token; `chain` is the name by which it was asked for, if that is one of a chain. `scheme` is "bearer", or the header that holds the token bare. `expires_at` is ISO 8601 in UTC, `expires_in` whole seconds; both None for one that does not expire."""
 
     credential: str
     access_token: str = field(repr=False)
@@ -40,6 +40,7 @@ class Token:
     refreshable: bool
     durable: bool
     chain: Optional[str] = None
+    scheme: str = "bearer"
 
 
 @dataclass(frozen=True)
@@ -242,10 +243,17 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _open(request: urllib.request.Request, token: Token, timeout: float) -> Any:
-    scheme = "Bearer" if token.token_type.lower() == "bearer" else token.token_type
+    header, value = token.scheme, token.access_token
+    if header == "bearer":
+        kind = "Bearer" if token.token_type.lower() == "bearer" else token.token_type
+        header, value = "Authorization", f"{kind} {token.access_token}"
     # Unredirected: a server that sends us elsewhere must not make us show the token there.
-    request.add_unredirected_header("Authorization", f"{scheme} {token.access_token}")
-    return urllib.request.urlopen(request, timeout=timeout)
+    request.add_unredirected_header(header, value)
+    try:
+        return urllib.request.urlopen(request, timeout=timeout)
+    finally:
+        # The next token may be carried by another header, and this one must not go along.
+        request.unredirected_hdrs.pop(header.capitalize(), None)
 
 
 def _events(lines: "Iterator[bytes] | http.client.HTTPResponse") -> Iterator[Event]:

@@ -90,6 +90,8 @@ export interface TokenBody {
   readonly chain?: string;
   readonly access_token: string;
   readonly token_type: string;
+  /** How a request carries it: `bearer` (`Authorization: Bearer …`), or the header that holds it bare, such as `x-api-key`. */
+  readonly scheme: string;
   /** Whole seconds left, rounded down; null when the token does not expire or nobody said when. */
   readonly expires_in: number | null;
   readonly expires_at: string | null;

@@ -172,6 +172,7 @@ const TOKEN_MEMBERS: Record<string, Schema> = {
   chain: TEXT,
   access_token: TEXT,
   token_type: TEXT,
+  scheme: TEXT,
   expires_in: COUNT_OR_NULL,
   expires_at: MOMENT_OR_NULL,
   generation: COUNT,

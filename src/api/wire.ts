@@ -43,6 +43,7 @@ export function tokenOnWire({ credential, chain }: Source, token: ReadableToken)
     ...(chain === null ? {} : { chain }),
     access_token: token.accessToken,
     token_type: token.tokenType,
+    scheme: token.scheme,
     // Down, never up: a consumer that counts on the last second must not be told of one that is not there.
     expires_in: token.lifeLeftMs === null ? null : Math.max(0, Math.floor(token.lifeLeftMs / 1000)),
     expires_at: isoOrNull(token.expiresAt),

@@ -70,12 +70,18 @@ async function tokenFor(parts: FetchParts, name: string, options: InnerWaitOptio
 
 function send(input: FetchInput, init: RequestInit, token: Token): Promise<Response> {
   const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
-  headers.set('authorization', `${schemeOf(token)} ${token.accessToken}`);
-  return fetch(input, { ...init, headers });
+  if (token.scheme === 'bearer') {
+    headers.set('authorization', `${typeOf(token)} ${token.accessToken}`);
+    return fetch(input, { ...init, headers });
+  }
+  headers.set(token.scheme, token.accessToken);
+  // A redirection to another host leaves Authorization behind, but would take any other header along.
+  const asked = init.redirect ?? (input instanceof Request ? input.redirect : 'follow');
+  return fetch(input, { ...init, headers, redirect: asked === 'follow' ? 'manual' : asked });
 }
 
 /** RFC 6750 writes Bearer; token endpoints answer with any case, and some servers compare. */
-const schemeOf = ({ tokenType }: Token): string => (/^bearer$/i.test(tokenType) ? 'Bearer' : tokenType);
+const typeOf = ({ tokenType }: Token): string => (/^bearer$/i.test(tokenType) ? 'Bearer' : tokenType);
 
 type Refusal = Pick<RejectionBody, 'http_status' | 'body'>;
 

@@ -174,6 +174,7 @@ export function tokenOf(body: TokenEvent | TokenBody): Token {
     chain: body.chain ?? null,
     accessToken: body.access_token,
     tokenType: body.token_type,
+    scheme: body.scheme,
     generation: body.generation,
     expiresAt: body.expires_at === null ? null : Date.parse(body.expires_at),
     refreshable: body.refreshable,

@@ -18,6 +18,8 @@ export interface Token {
   readonly chain: string | null;
   readonly accessToken: string;
   readonly tokenType: string;
+  /** How a request carries it: `bearer`, or the header that holds it bare, such as `x-api-key`. */
+  readonly scheme: string;
   /** Grows with each new token of a credential. */
   readonly generation: number;
   /** Epoch ms; null: it does not expire, or nobody said when. */

@@ -13,7 +13,11 @@ export interface PolicyInputs {
   readonly name: string;
   readonly format: StoreFormat;
   readonly refresh: RefreshConfig | null;
-  readonly own: LimitValues & { readonly rotates?: boolean | undefined; readonly optional?: boolean | undefined };
+  readonly own: LimitValues & {
+    readonly rotates?: boolean | undefined;
+    readonly optional?: boolean | undefined;
+    readonly scheme?: string | undefined;
+  };
   readonly defaults: LimitValues;
   readonly alerts: { readonly kinds: readonly AlertKind[]; readonly reminderMs: number | null };
   readonly machineId: string;
@@ -31,6 +35,7 @@ export function resolvePolicy(inputs: PolicyInputs): Policy {
     takesTokens: refresh?.kind === 'oauth' || (refresh?.kind === 'command' && refresh.input === 'token'),
     rotates: own.rotates ?? storeDefaults(format).rotates,
     optional: own.optional ?? false,
+    scheme: own.scheme ?? 'bearer',
     refreshMarginMs: limit('refreshMarginMinutes'),
     retryIntervalMs: limit('retryIntervalMinutes'),
     maxRetries: limit('maxRetries'),

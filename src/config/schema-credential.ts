@@ -107,6 +107,10 @@ docs.add(expiresSchema, {
   fallback: 'what the store says; `"never"` for `static`',
 });
 
+// A header's name, but neither a scheme of Authorization that freshd does not speak nor a header that belongs to the connection.
+const SCHEME_PATTERN =
+  /^(?!(?:basic|digest|dpop|negotiate|token|connection|content-length|cookie|expect|host|te|trailer|transfer-encoding|upgrade)$)[a-z][a-z0-9-]{0,62}$/;
+
 /** Alert keys are passed in because they belong into another object, where the message sends the reader. */
 export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
   object(
@@ -144,6 +148,13 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         max: DAY_SECONDS,
         doc: 'How long the server accepts the last used refresh token once more, where you know it. A refresh that freshd itself sends then waits at most half of that for its answer, so that a repetition arrives in time.',
       }),
+      scheme: text({
+        expected: '"bearer", or the name of a header in lower case',
+        pattern: SCHEME_PATTERN,
+        remedy: 'for example "x-api-key": that header then holds the bare token',
+        doc: 'How a request carries the token: in `Authorization: Bearer …`, or bare in a header of its own. `client.fetch` and `--format header` place it so.',
+        fallback: '`"bearer"`',
+      }).optional(),
       optional: flag({ doc: 'Its state does not count for readiness.', fallback: 'false' }),
       ...limitShape,
     },

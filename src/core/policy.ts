@@ -96,6 +96,8 @@ export interface Policy {
   readonly rotates: boolean;
   /** Does not count for readiness, and its absence is no episode. */
   readonly optional: boolean;
+  /** How a request carries the token: `bearer`, or the header that holds it bare, in lower case. */
+  readonly scheme: string;
   readonly refreshMarginMs: number;
   readonly retryIntervalMs: number;
   readonly maxRetries: number;

@@ -18,6 +18,8 @@ export type TokenRead =
       readonly kind: 'token';
       readonly accessToken: string;
       readonly tokenType: string;
+      /** How a request carries it: `bearer`, or the name of a header. */
+      readonly scheme: string;
       readonly generation: Generation;
       /** Null when it does not expire, or nobody said when. */
       readonly expiresAt: EpochMs | null;
@@ -95,6 +97,7 @@ export function readToken(state: CredentialState, now: Now): TokenRead {
     kind: 'token',
     accessToken: held.token.accessToken,
     tokenType: held.token.tokenType,
+    scheme: state.policy.scheme,
     generation: held.generation,
     expiresAt: held.token.expiry.kind === 'known' ? held.token.expiry.expiresAt : null,
     lifeLeftMs: held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null,

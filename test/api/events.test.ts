@@ -41,6 +41,7 @@ describe('a subscriber', () => {
       credential: 'claude',
       access_token: 'at-1',
       token_type: 'Bearer',
+      scheme: 'bearer',
       expires_at: '2026-11-22T20:00:00.000Z',
       generation: GENERATION,
       refreshable: true,

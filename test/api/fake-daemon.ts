@@ -24,6 +24,7 @@ const POLICY: Policy = {
   takesTokens: true,
   rotates: true,
   optional: false,
+  scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE_MS,
   retryIntervalMs: 5 * MINUTE_MS,
   maxRetries: 5,

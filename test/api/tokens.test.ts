@@ -18,6 +18,7 @@ describe('a plain read', () => {
       credential: 'claude',
       access_token: 'at-1',
       token_type: 'Bearer',
+      scheme: 'bearer',
       expires_in: 28_800,
       expires_at: '2026-11-22T20:00:00.000Z',
       generation: GENERATION,

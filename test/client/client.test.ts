@@ -27,6 +27,7 @@ describe('client.token', () => {
       chain: null,
       accessToken: 'at-1',
       tokenType: 'Bearer',
+      scheme: 'bearer',
       generation: GENERATION,
       expiresAt: START_MS + LONG_MS,
       refreshable: true,

@@ -8,6 +8,7 @@ const token = (generation: number, changes: Partial<TokenEvent> = {}): TokenEven
   credential: 'claude',
   access_token: `at-${generation}`,
   token_type: 'Bearer',
+  scheme: 'bearer',
   expires_at: new Date(NOON_MS + 60_000).toISOString(),
   generation,
   refreshable: true,

@@ -13,6 +13,7 @@ describe('the policy of a credential', () => {
       takesTokens: true,
       rotates: true,
       optional: false,
+      scheme: 'bearer',
       refreshMarginMs: 30 * 60_000,
       retryIntervalMs: 5 * 60_000,
       maxRetries: 5,
@@ -42,6 +43,19 @@ describe('the policy of a credential', () => {
     expect(await deliveryTimeoutMs([])).toBe(60_000);
     expect(await deliveryTimeoutMs([hook(10)])).toBe(105_000);
     expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(215_000);
+  });
+
+  test('a scheme is bearer, or a header; what belongs to Authorization or to the connection is refused', async () => {
+    const schemeOf = async (scheme?: string) =>
+      (await loaded({ credentials: { mail: { ...MAIL, ...(scheme === undefined ? {} : { scheme }) } } })).credentials[0]
+        ?.policy.scheme;
+    expect(await schemeOf()).toBe('bearer');
+    expect(await schemeOf('x-api-key')).toBe('x-api-key');
+    for (const wrong of ['basic', 'token', 'host', 'content-length', 'X-Api-Key', 'a b', 'x:', 'a\r\nb', '']) {
+      await expect(schemeOf(wrong)).rejects.toThrow(
+        'credentials.mail.scheme: expected "bearer", or the name of a header in lower case',
+      );
+    }
   });
 
   test('the credential wins over its store format, that over defaults, those over the built-in value', async () => {

@@ -39,6 +39,7 @@ export const POLICY: Policy = {
   takesTokens: true,
   rotates: true,
   optional: false,
+  scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE,
   retryIntervalMs: 5 * MINUTE,
   maxRetries: 5,

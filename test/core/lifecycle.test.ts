@@ -38,6 +38,7 @@ describe('a credential at rest', () => {
       kind: 'token',
       accessToken: 'secret-1001',
       tokenType: 'Bearer',
+      scheme: 'bearer',
       generation: generation + 1,
       expiresAt: life.now.wallMs + 8 * HOUR,
       lifeLeftMs: 8 * HOUR,

@@ -115,6 +115,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   takesTokens: true,
   rotates: true,
   optional: false,
+  scheme: 'bearer',
   refreshMarginMs: 600_000,
   retryIntervalMs: 300_000,
   maxRetries: 5,

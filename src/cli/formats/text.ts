@@ -15,7 +15,10 @@ export const json: Format = async ({ read }) => `${JSON.stringify(await read())}
 /** For `curl -H @FILE`, which reads lines of headers. */
 export const header: Format = async ({ read }) => {
   const token = await read();
-  return `Authorization: ${schemeOf(token)} ${printable(token)}\n`;
+  const { scheme } = token;
+  return scheme === 'bearer'
+    ? `Authorization: ${typeOf(token)} ${printable(token)}\n`
+    : `${scheme}: ${printable(token)}\n`;
 };
 
 /** For `eval`. */
@@ -28,4 +31,4 @@ export const env: Format = async ({ name, args, io, read }) => {
 };
 
 /** RFC 6750 writes Bearer; servers answer with any case, and some consumers compare. */
-const schemeOf = ({ token_type }: TokenBody): string => (/^bearer$/i.test(token_type) ? 'Bearer' : token_type);
+const typeOf = ({ token_type }: TokenBody): string => (/^bearer$/i.test(token_type) ? 'Bearer' : token_type);

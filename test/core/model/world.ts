@@ -52,6 +52,7 @@ export const POLICY: Policy = {
   takesTokens: true,
   rotates: true,
   optional: false,
+  scheme: 'bearer',
   refreshMarginMs: 2 * UNIT,
   retryIntervalMs: UNIT,
   maxRetries: 1,
