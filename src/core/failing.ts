@@ -22,6 +22,9 @@ export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
 /** Nothing was sent and nobody is to blame: not counted, tried again at the floor. */
 const UNCOUNTED_CODES: ReadonlySet<string> = new Set(['store_busy', 'journal_failed', 'left_run_alive']);
 
+/** Does a failure with this code only put the attempt off to the next floor? */
+export const isPutOff = (code: string): boolean => UNCOUNTED_CODES.has(code);
+
 export function failed(state: CredentialState, phase: Refreshing, failure: Failure, now: Now): Step {
   if (phase.impasse !== undefined) return triedInVain(state, { ...phase, impasse: phase.impasse }, failure, now);
   const isDoubtful = failure.doubt && leavesDoubt(state);
@@ -154,7 +157,7 @@ function isUncounted(state: CredentialState, failure: Failure, now: Now): boolea
   // Ended by our own stop: that says nothing about the credential.
   if (state.stopping && failure.code === 'cancelled') return true;
   if (!failure.unsent || failure.class !== 'transient') return false;
-  return UNCOUNTED_CODES.has(failure.code) || (state.jumpGraceUntil !== null && now.monotonicMs < state.jumpGraceUntil);
+  return isPutOff(failure.code) || (state.jumpGraceUntil !== null && now.monotonicMs < state.jumpGraceUntil);
 }
 
 function counted(state: CredentialState, failure: Failure, now: Now): CredentialState {

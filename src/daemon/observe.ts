@@ -8,6 +8,7 @@ import { type StandIn, standInText } from '../core/stand-in.ts';
 import type { AlertRecord, CredentialState, Delivery, PhaseKind } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
+import { createPutOffFilter, type Worth } from './observe-put-off.ts';
 import type { LogLevel, LogPort } from './ports.ts';
 
 export interface ObserverOptions {
@@ -22,10 +23,11 @@ export function createObserver(options: ObserverOptions): (transition: Transitio
   const { log } = options;
   /** Once for each credential and start: such a token comes again and again. */
   const saidShort = new Set<string>();
+  const worthOf = createPutOffFilter();
   return (transition) => {
     const { before, after } = transition;
     if (before === after) return;
-    if (before.phase !== after.phase) observePhase(transition, options);
+    if (before.phase !== after.phase) observePhase(transition, worthOf(transition), options);
     const { credential } = transition;
     observeDeliveries({ credential }, before.deliveries, after.deliveries, log);
     observeAlerts({ credential }, before.alerts, after.alerts, log);
@@ -46,10 +48,11 @@ const PHASE_RECORDS: Readonly<Record<PhaseKind, readonly [LogLevel, string]>> = 
   stopped: ['info', 'credential_stopped'],
 };
 
-function observePhase({ credential, event, before, after, now }: Transition, options: ObserverOptions): void {
+function observePhase(transition: Transition, worth: Worth, options: ObserverOptions): void {
+  const { credential, event, before, after, now } = transition;
   const { log, remedy } = options;
-  const hasMoved = before.phase.kind !== after.phase.kind || before.attempt !== after.attempt;
-  if (!hasMoved) return;
+  const hasMoved = before.phase.kind !== after.phase.kind || before.attempt !== after.attempt || worth === 'begun';
+  if (!hasMoved || worth === 'held_back') return;
   const [level, name] = recordOf({ before, after, event });
   const isFailure = level === 'warn';
   log.write(level, name, {

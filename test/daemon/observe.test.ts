@@ -71,6 +71,48 @@ test('A10, E4: one record per transition, and a stable name where retries stop',
   expect(new Set(transitions.map(({ fields }) => fields.credential))).toEqual(new Set(['a']));
 });
 
+test('F71: what puts each attempt off for hours is said once, and the attempt that gets under way after it', () => {
+  const { clock, log, feed, state } = observed();
+  const next = (...answers: ((attempt: number) => Event)[]) => {
+    clock.pass(600_000);
+    feed({ type: 'tick' });
+    for (const answer of answers) feed(answer(state().attempt));
+  };
+  const putOff =
+    (code: string) =>
+    (attempt: number): Event => ({
+      type: 'refresh_failed',
+      attempt,
+      failure: { ...failure(code, 'transient'), unsent: true, origin: 'local' },
+    });
+  const begun = (attempt: number): Event => ({ type: 'attempt_recorded', attempt });
+  const failed = (attempt: number): Event => ({
+    type: 'refresh_failed',
+    attempt,
+    failure: failure('http_503', 'transient'),
+  });
+  feed(LOADED);
+  clock.pass(3_000_000);
+  for (let hour = 0; hour < 6; hour += 1) for (let again = 0; again < 6; again += 1) next(putOff('left_run_alive'));
+  for (let again = 0; again < 6; again += 1) next(putOff('store_busy'));
+  next(begun, failed);
+  next(begun, failed);
+  next(putOff('store_busy'));
+  const records = log.records.filter(({ fields }) => 'from' in fields);
+  expect(records.map(({ event, fields }) => [event, fields.to, fields.attempt, fields.code])).toEqual([
+    ['credential_fresh', 'fresh', 0, null],
+    ['refresh_started', 'refreshing', 1, null],
+    ['refresh_failed', 'backing_off', 1, 'left_run_alive'],
+    ['refresh_failed', 'backing_off', 37, 'store_busy'],
+    ['refresh_started', 'refreshing', 43, 'store_busy'],
+    ['refresh_failed', 'backing_off', 43, 'http_503'],
+    ['refresh_started', 'refreshing', 44, 'http_503'],
+    ['refresh_failed', 'backing_off', 44, 'http_503'],
+    ['refresh_started', 'refreshing', 45, 'http_503'],
+    ['refresh_failed', 'backing_off', 45, 'store_busy'],
+  ]);
+});
+
 test('an answer from before the start is said to be stored, not to be asked for', () => {
   const { clock, log, feed } = observed();
   const next = grantOf(tokens({ accessToken: 'access-2', refreshToken: 'refresh-2' }), fingerprint);
