@@ -1,11 +1,9 @@
 /** The env file as its readers see it: what freshd writes, each of them must read back as the very same values. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { config } from 'dotenv';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -13,10 +11,9 @@ import { createEnvFilePublisher } from '../../src/adapters/publish/env-file.ts';
 import { quoteEnvValue } from '../../src/adapters/publish/env-value.ts';
 import type { Fingerprint } from '../../src/core/token.ts';
 import { PortError } from '../../src/daemon/ports.ts';
+import { bootMachine, whyNoMachine } from './machine.ts';
 
 type Variables = Record<string, string>;
-
-const SANDBOX = join(import.meta.dirname, 'systemd-sandbox.sh');
 
 let directory: string;
 let file: string;
@@ -67,34 +64,17 @@ describe('F45: every published value is read back the same', () => {
   });
 
   test("by systemd's EnvironmentFile", async (ctx) => {
-    const whyNot = spawnSync(SANDBOX, ['why-not'], { encoding: 'utf8' });
-    if (whyNot.status !== 0 || whyNot.stdout !== '') return ctx.skip(`no systemd here: ${whyNot.stdout.trim()}`);
-    const pid = await bootSystemd();
+    const whyNot = whyNoMachine();
+    if (whyNot !== '') return ctx.skip(`no systemd here: ${whyNot}`);
+    const machine = await bootMachine([directory]);
+    onTestFinished(machine.end);
     const out = join(directory, 'out');
     const unit = ['-p', `EnvironmentFile=${file}`, '-p', `StandardOutput=file:${out}`, '/usr/bin/env', '-0'];
-    const run = spawnSync(SANDBOX, ['enter', pid, 'systemd-run', '--wait', '--quiet', ...unit], {
-      encoding: 'utf8',
-      timeout: 30_000,
-    });
-    expect(run).toMatchObject({ status: 0, stderr: '' });
+    const run = await machine.run('systemd-run', '--wait', '--quiet', ...unit);
+    expect(run).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(ours(variablesIn(readFileSync(out)))).toEqual(published);
   });
 });
-
-/** @returns the process id of the manager; it ends with the test */
-async function bootSystemd(): Promise<string> {
-  const sandbox: ChildProcess = spawn(SANDBOX, ['boot', directory], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(async () => {
-    const ended = once(sandbox, 'exit');
-    sandbox.stdin?.end();
-    await ended;
-  });
-  if (sandbox.stdout === null) throw new Error('expected a pipe');
-  const { value } = await createInterface({ input: sandbox.stdout })[Symbol.asyncIterator]().next();
-  const pid = /^ready (\d+)$/.exec(String(value))?.[1];
-  if (pid === undefined) throw new Error('systemd did not come up in its sandbox');
-  return pid;
-}
 
 async function publish(variable: string, accessToken: string): Promise<void> {
   const fingerprint = (secret: string) => createHmac('sha256', 'test').update(secret).digest('hex') as Fingerprint;

@@ -124,7 +124,7 @@ readonly SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 # They set up hardware, kernel and seats; here the host has done so.
 readonly UNITS_OF_A_REAL_MACHINE=(
   systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service
-  systemd-modules-load.service systemd-sysctl.service systemd-remount-fs.service systemd-logind.service
+  systemd-modules-load.service systemd-sysctl.service systemd-remount-fs.service
   systemd-timesyncd.service systemd-networkd.service systemd-resolved.service
   dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount
   sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount
