@@ -18,6 +18,8 @@ export interface CommandIo {
   readonly nowMs: () => number;
   /** Standard input, in pieces of any size; none where a command may not read it. */
   readonly input?: () => AsyncIterable<Uint8Array>;
+  /** Asks the person at the terminal for a line; none where nobody sits there. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Calls `listener` instead of what the signal would do by itself. @returns how to go back; none where no signals come */
   readonly onSignal?: (name: NodeJS.Signals, listener: () => void) => () => void;
   /** Standard output, verbatim. */

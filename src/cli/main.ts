@@ -113,6 +113,12 @@ function leaveQuietly(error: NodeJS.ErrnoException): never {
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.inputOutput);
 }
 
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  return lines.question(question).finally(() => lines.close());
+}
+
 function processIo(): CommandIo {
   const { env, platform } = process;
   const write = writer(() => process.stdout);
@@ -128,6 +134,7 @@ function processIo(): CommandIo {
     },
     nowMs: systemNowMs,
     input: () => process.stdin,
+    ...(process.stdin.isTTY === true ? { ask } : {}),
     onSignal(name, listener) {
       process.on(name, listener);
       return () => process.off(name, listener);

@@ -23,6 +23,7 @@ import { command as refresh } from './commands/refresh.ts';
 import { command as reload } from './commands/reload.ts';
 import { command as report } from './commands/report.ts';
 import { command as run } from './commands/run.ts';
+import { command as service } from './commands/service.ts';
 import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
 import { EXIT } from './exit-code.ts';
@@ -40,6 +41,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   classify,
   check,
   reload,
+  service,
   createCompletion(() => COMMANDS),
 ];
 

@@ -235,7 +235,7 @@ describe('the watchdog', () => {
     const run = '/opt/node --import /opt/stall.mjs /opt/freshd/bin/freshd.js run --config /etc/freshd/config.json';
     await dropIn(`[Service]\nWatchdogSec=3\nExecStart=\nExecStart=${run}\n`);
     await start();
-    await eventually(async () => (await served()) !== null);
+    await eventually(async () => /^1 of 1 .*; next: refresh of demo at /.test(await show('StatusText')));
     const pid = await show('MainPID');
     const stalledAt = performance.now();
     await machine.sh(`kill -USR2 ${pid}`);

@@ -4,18 +4,21 @@
  * Rule: loads the daemon only here; nothing of it is known to the other commands.
  */
 import { type CommandSpec, isSwitchedOn, optionValue } from '../command.ts';
+import { EXIT } from '../exit-code.ts';
 
 export const command: CommandSpec = {
   name: 'run',
   summary: 'run the daemon in the foreground',
   argument: 'none',
   options: [{ name: 'dry-run', summary: 'say what would be done, and do nothing' }],
-  async run(args) {
+  async run(args, io) {
     const { runDaemon } = await import('../../daemon/main.ts');
-    return await runDaemon({
+    const exitCode = await runDaemon({
       configPath: optionValue(args, 'config'),
       socketPath: optionValue(args, 'socket'),
       dryRun: isSwitchedOn(args, 'dry-run'),
     });
+    // launchd knows no status but 0 after which it does not start again; a wrong configuration stays wrong.
+    return exitCode === EXIT.configuration && io.env.FRESHD_SERVICE === 'launchd' ? EXIT.ok : exitCode;
   },
 };

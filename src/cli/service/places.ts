@@ -1,0 +1,53 @@
+/**
+ * Where the files of the service lie, by manager and scope.
+ *
+ * Rule: pure.
+ */
+import { join } from 'node:path';
+import { LABELS, type Manager, type Scope, type ServiceFile, UNIT } from './plan.ts';
+import { renderPlist, renderUnit, type ServiceFacts } from './render.ts';
+
+export interface Home {
+  readonly home: string;
+  readonly configHome: string;
+}
+
+/** @param shipped gives the text of a shipped file */
+export function serviceFiles(
+  { manager, scope }: { readonly manager: Manager; readonly scope: Scope },
+  facts: ServiceFacts,
+  { place, shipped }: { readonly place: Home; readonly shipped: (path: string) => string },
+): readonly ServiceFile[] {
+  if (manager === 'launchd') {
+    const label = LABELS[scope];
+    const content = renderPlist(shipped(`launchd/${label}.plist`), {
+      ...facts,
+      home: scope === 'user' ? place.home : '/var/empty',
+      log: launchdLog(scope, place),
+    });
+    const folder = scope === 'user' ? join(place.home, 'Library', 'LaunchAgents') : '/Library/LaunchDaemons';
+    return [{ path: join(folder, `${label}.plist`), content }];
+  }
+  if (scope === 'user') {
+    const content = renderUnit(shipped('systemd/user/freshd.service'), facts);
+    return [{ path: join(place.configHome, 'systemd', 'user', UNIT), content }];
+  }
+  return [
+    { path: '/etc/sysusers.d/freshd.conf', content: shipped('systemd/sysusers.d/freshd.conf') },
+    { path: join('/etc/systemd/system', UNIT), content: renderUnit(shipped('systemd/freshd.service'), facts) },
+  ];
+}
+
+/** Of the system: where only root may write, since what it names is removed by root. */
+export const recordPlace = (scope: Scope, { configHome }: Home): string =>
+  join(scope === 'user' ? join(configHome, 'freshd') : '/etc/freshd', 'service-install.json');
+
+export const launchdLog = (scope: Scope, { home }: Home): string =>
+  scope === 'user' ? join(home, 'Library', 'Logs', 'freshd.log') : '/var/log/freshd.log';
+
+/**
+ * A program that the sandbox of the system unit hides from it (ProtectHome=, PrivateTmp=).
+ * @returns the first such path; null: none
+ */
+export const hiddenFromSystem = (paths: readonly string[]): string | null =>
+  paths.find((path) => /^\/(?:home|root|run\/user|tmp|var\/tmp)\//.test(path)) ?? null;
