@@ -8,6 +8,7 @@ import { watchLeftovers } from './leftovers.ts';
 import { watchLiveness } from './liveness.ts';
 import { watchLog } from './log.ts';
 import { watchLosses } from './losses.ts';
+import { watchPace } from './pace.ts';
 import { watchReads } from './reads.ts';
 import { watchReports } from './reports.ts';
 import { watchSends } from './sends.ts';
@@ -17,6 +18,7 @@ export function watchEverything(world: World): (read: Read) => void {
   const calm = new Calm(world);
   watchLog(world);
   watchSends(world);
+  watchPace(world);
   watchLiveness(world, calm);
   watchLosses(world);
   watchReports(world);

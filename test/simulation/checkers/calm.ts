@@ -45,6 +45,11 @@ export class Calm {
     return Math.max(this.#readyAt, this.#disturbedAt.get(null) ?? 0, ...disk);
   }
 
+  /** When the machine last slept or stood still, or its clock was set. */
+  jumpedAt(): number {
+    return this.#disturbedAt.get(null) ?? 0;
+  }
+
   /** When the store was last touched by others. */
   disturbedAt(credential: string): number {
     return this.#disturbedAt.get(credential) ?? 0;

@@ -34,7 +34,7 @@ export function watchLiveness(world: World, calm: Calm): void {
       const forMs = world.scheduler.now - from;
       const boundMs = boundOf(state.policy, plan, { isLimited: limitedAt.has(plan.name) });
       if (isUsable) limitedAt.delete(plan.name);
-      if (!isUsable && forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs });
+      if (!isUsable && forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs, jumpedAt: calm.jumpedAt() });
       judgeLatch(world, plan, state, calm);
     }
   });
@@ -45,7 +45,7 @@ function judgeDown(
   world: World,
   plan: CredentialPlan,
   { phase, lastFailure }: CredentialState,
-  { forMs, boundMs }: { readonly forMs: number; readonly boundMs: number },
+  { forMs, boundMs, jumpedAt }: { readonly forMs: number; readonly boundMs: number; readonly jumpedAt: number },
 ): void {
   if (phase.kind === 'reauthorization_required') return;
   const store = world.disk.readText(plan.storePath) ?? '';
@@ -53,8 +53,10 @@ function judgeDown(
   const access = accessTokenIn(store);
   const refresh = grants.findRefresh(refreshTokenIn(store) ?? '');
   const isGoodInStore = access !== null && grants.isGood(access, world.scheduler.now);
+  // A jump of the clocks forward counts as lived through; whoever may only watch cannot have that life again.
+  const isAged = (grants.findAccess(access ?? '')?.givenAt ?? 0) < jumpedAt;
   const canRefresh = plan.method !== 'follow' && refresh !== null;
-  if (!isGoodInStore && !canRefresh) return;
+  if (!canRefresh && (!isGoodInStore || isAged)) return;
   world.fail(
     'liveness',
     `${plan.name} (${plan.method}): no usable token for ${seconds(forMs)}, at most ${seconds(boundMs)} expected; ` +
@@ -65,7 +67,14 @@ function judgeDown(
 /** Whoever says that a person must act has to be right: a grant that the server takes is no reason to ask for a login. */
 function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, calm: Calm): void {
   const { phase, policy, superseded } = state;
-  if (phase.kind !== 'reauthorization_required' || phase.reason === 'config') return;
+  if (phase.kind !== 'reauthorization_required') return;
+  if (phase.reason === 'config') {
+    const boundMs = policy.limits.probeIntervalMs + boundOf(policy, plan, { isLimited: true });
+    if (!phase.local && calm.forMs(plan.name) > boundMs)
+      world.fail('F9', `${plan.name}: nobody asked again for ${seconds(calm.forMs(plan.name))} (${phase.code})`);
+    return;
+  }
+  // A restored backup is for a person to judge (F80).
   if (phase.code === 'superseded_grant' && superseded.length > 0) return;
   const store = world.disk.readText(plan.storePath) ?? '';
   const refresh = world.server(plan.name).grants.findRefresh(refreshTokenIn(store) ?? '');

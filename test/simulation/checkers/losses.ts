@@ -36,12 +36,12 @@ export function watchLosses(world: World): void {
     const reuse = world.network.trips.find(
       ({ takenAt, refreshToken }) => takenAt === world.scheduler.now && refreshToken === token.text,
     );
-    // A request that its sender had long given up, overtaken by the guarded one: no settling is long enough for all queues.
-    if (reuse !== undefined && reuse.sentAt < token.spent.at) return;
     const first = world.network.trips.filter(({ spending }) => spending === token.spent);
     for (const trip of first) {
       const arrivedAt = grants.get(trip);
       if (arrivedAt === undefined) continue;
+      // On its way already when the answer came: its sender had given it up, and no settling is long enough for all queues.
+      if (reuse !== undefined && reuse.sentAt < arrivedAt) continue;
       // It was in our hands. Only an end of the machine or the process before the record excuses its loss.
       const end = downs.find(({ at }) => at >= arrivedAt);
       const isOurs = trip.owner.name.startsWith('freshd');

@@ -1,12 +1,13 @@
 /**
  * What consumers get: a whole value (I4), under a generation that means one token and only grows (I10), with its refresh
- * token safe (I3), and not after its end (I8).
+ * token safe (I3), not after its end (I8), and as long as it is good (I5).
  */
+import type { CredentialState } from '../../../src/core/state.ts';
 import type { Read } from '../actors/consumer.ts';
 import type { CredentialPlan } from '../scenario.ts';
 import type { World } from '../world.ts';
 import type { Calm } from './calm.ts';
-import { isDurable as isDurablyRecorded } from './records.ts';
+import { isDurable as isDurablyRecorded, isJournaled } from './records.ts';
 
 /** @returns to be told of each token that a consumer was given */
 export function watchReads(world: World, calm: Calm): (read: Read) => void {
@@ -14,6 +15,10 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
   const newest = new Map<string, number>();
   /** Once durable, always durable. */
   const judged = new Set<string>();
+  /** Whose last answer the store did not take: that is said to every reader. */
+  const unpersisted = new Set<string>();
+  /** What each held at the last look, and since when. */
+  const held = new Map<string, { readonly accessToken: string; readonly since: number }>();
 
   const judgeGeneration = (credential: string, generation: number, accessToken: string): void => {
     const key = `${credential} ${generation}`;
@@ -41,11 +46,40 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
     const generation = Number(valueIn(env, `${plan.variable}_GENERATION`));
     if (inEnv !== null) judgeGeneration(plan.name, generation, inEnv);
     judgeEnd(world, plan, { calm, values: [inEnv, inFile] });
+    judgePresence(plan, [inEnv, inFile]);
+  };
+
+  /** A good token that nobody rejected is where it belongs, whatever becomes of refreshes. */
+  const judgePresence = (plan: CredentialPlan, values: readonly (string | null)[]): void => {
+    const running = world.life?.running;
+    const state = world.state(plan.name);
+    const { now } = world.scheduler;
+    const accessToken = state?.held?.token.accessToken ?? null;
+    if (running == null || state === null || accessToken === null) return;
+    const before = held.get(plan.name);
+    const since = before?.accessToken === accessToken ? before.since : now;
+    held.set(plan.name, { accessToken, since });
+    const isGood = running.readToken(state, running.daemon.now()).kind === 'token' && state.rejection === null;
+    if (!isGood || now - Math.max(since, calm.ofMachine()) < DELIVERY_MS) return;
+    if (values.some((value) => value !== accessToken)) {
+      world.fail('I5', `${plan.name}: a good token is not in its files for ${Math.round((now - since) / 1000)} s`);
+    }
   };
 
   const judgeAllFiles = (): void => world.scenario.credentials.forEach(judgeFiles);
   world.on.minute.push(judgeAllFiles);
   world.on.down.push(judgeAllFiles);
+  world.on.down.push(() => {
+    for (const plan of world.scenario.credentials) {
+      const text = valueIn(world.disk.readText(plan.envPath) ?? '', plan.variable);
+      if (text !== null && !unpersisted.has(plan.name)) judgeDurability(world, plan, { calm, accessToken: text });
+    }
+  });
+  world.on.step.push((credential, state) => {
+    if (state.unpersisted === null) unpersisted.delete(credential);
+    else unpersisted.add(credential);
+    judgeRecord(world, credential, state);
+  });
 
   return ({ credential, accessToken, generation, isDurable }) => {
     judgeGeneration(credential, generation, accessToken);
@@ -57,6 +91,18 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
     judged.add(accessToken);
     judgeEnd(world, plan, { calm, values: [accessToken], isRead: true });
   };
+}
+
+/** Before the store is touched, the journal has the answer, unless no disk took it. */
+function judgeRecord(world: World, credential: string, { phase }: CredentialState): void {
+  if (phase.kind !== 'refreshing' || phase.stage !== 'persisting') return;
+  const response = phase.answer?.response ?? {};
+  const token = response.refresh_token ?? response.access_token;
+  const { now } = world.scheduler;
+  const isDiskBad = world.scenario.disk.some(({ fromMs, toMs }) => fromMs <= now && now <= toMs + RECORD_MS);
+  if (typeof token === 'string' && !isDiskBad && !isJournaled(world, credential, token)) {
+    world.fail('I3', `${credential}: the store is written before the journal has the answer`);
+  }
 }
 
 /** What the tool wrote is for the tool to sync. */
@@ -98,7 +144,7 @@ function judgeEnd(
     const calmMs = scheduler.now - Math.max(calm.ofMachine(), token.givenAt);
     const isTold = !world.server(plan.name).oddTokens.has(token.text);
     const slackMs = isRead ? READ_SLACK_MS : FILE_SLACK_MS;
-    if (isTold && overMs > slackMs && calmMs > overMs + slackMs) {
+    if (isTold && Math.min(overMs, calmMs) > slackMs) {
       world.fail(
         'I8',
         `${plan.name}: a token is ${isRead ? 'given' : 'in a file'} ${Math.round(overMs)} ms after its end`,
@@ -115,6 +161,12 @@ const ENV_HEAD = 'FIRST=1\n# a comment\nOTHER=two\n';
 
 // `expires_in` counts from the arrival of the answer, for which at most 30 s are waited here, and in whole seconds.
 const READ_SLACK_MS = 35_000;
+
+// What failed is told again within a minute, and looked at once in a minute.
+const DELIVERY_MS = 180_000;
+
+// As long as a step of an attempt may take.
+const RECORD_MS = 60_000;
 
 // A second (after a suspend 30), and what a slow disk needs.
 const FILE_SLACK_MS = READ_SLACK_MS + 45_000;

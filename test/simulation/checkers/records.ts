@@ -16,6 +16,11 @@ export function isDurable(world: World, credential: string, token: string): bool
   return pathsOf(world, credential).some((path) => world.disk.durableBytes(path)?.includes(token) === true);
 }
 
+/** Whether the journal alone would still hold it after a power failure. */
+export function isJournaled(world: World, credential: string, token: string): boolean {
+  return world.disk.durableBytes(journalOf(credential))?.includes(token) === true;
+}
+
 /** Refresh tokens in the store. */
 export function storedTokens(world: World, credential: string): readonly string[] {
   return world.disk.readText(world.plan(credential).storePath)?.match(REFRESH_TOKENS) ?? [];
@@ -23,7 +28,9 @@ export function storedTokens(world: World, credential: string): readonly string[
 
 const pathsOf = (world: World, credential: string): readonly string[] => [
   world.plan(credential).storePath,
-  `${STATE}/journal/${credential}.journal`,
+  journalOf(credential),
 ];
+
+const journalOf = (credential: string): string => `${STATE}/journal/${credential}.journal`;
 
 const REFRESH_TOKENS = /rt-\d+-\d+-[0-9a-f]+/g;

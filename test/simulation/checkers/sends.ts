@@ -1,6 +1,5 @@
 /**
- * What is sent to the authorization servers: never a token whose successor is recorded here (I1), never two at once (I2),
- * never blindly again (F3), never too often (I6).
+ * What is sent to the authorization servers: never a token whose successor is recorded here (I1), never two at once (I2).
  */
 import type { Trip } from '../network.ts';
 import type { RefreshToken } from '../servers/grants.ts';
@@ -10,11 +9,6 @@ import { isRecorded, storedTokens } from './records.ts';
 export function watchSends(world: World): void {
   /** Successors that freshd's store held while the daemon was up and well: it cannot have forgotten those. */
   const settled = new Set<string>();
-  const last = new Map<string, Trip>();
-  let jumpedAt = Number.NEGATIVE_INFINITY;
-  world.on.disturbed.push((credential) => {
-    if (credential === null) jumpedAt = world.scheduler.now;
-  });
 
   world.on.trip.push((trip) => {
     if (trip.by !== 'freshd' || trip.end !== 'under_way') return;
@@ -25,9 +19,6 @@ export function watchSends(world: World): void {
     }
     judgeSuccessors(world, trip, token, settled);
     judgeOverlap(world, trip);
-    const before = last.get(trip.server.name);
-    if (before !== undefined && jumpedAt < before.sentAt - JUMP_NOTICED_MS) judgePace(world, trip, before);
-    last.set(trip.server.name, trip);
   });
 
   world.on.minute.push(() => {
@@ -66,22 +57,3 @@ function judgeOverlap(world: World, { server, number }: Trip): void {
   if (other !== undefined)
     world.fail('I2', `${server.name}: request ${number} was sent while ${other.number} was under way`);
 }
-
-/** Within one life the floor holds; over restarts the memory may be one attempt behind. */
-function judgePace(world: World, trip: Trip, before: Trip): void {
-  if (before.owner !== trip.owner || world.machine.wallAheadMs !== 0) return;
-  const policy = world.life?.running?.config.credentials.find(({ name }) => name === trip.server.name)?.policy;
-  if (policy === undefined) return;
-  const sinceMs = trip.sentAt - before.sentAt;
-  if (sinceMs < policy.minRefreshIntervalMs - PACE_SLACK_MS) {
-    world.fail(
-      'I6',
-      `${trip.server.name}: requests ${before.number} and ${trip.number} are ${Math.round(sinceMs)} ms apart`,
-    );
-  }
-}
-
-// From the beginning of an attempt to its request: lock, store, journal, connection.
-const PACE_SLACK_MS = 2_000;
-
-const JUMP_NOTICED_MS = 60_000;
