@@ -14,7 +14,7 @@ import { EXIT } from './exit-code.ts';
  */
 export async function variableFor(
   name: string,
-  { credential }: TokenBody,
+  { credential }: Pick<TokenBody, 'credential'>,
   args: CommandArguments,
   io: CommandIo,
 ): Promise<string> {

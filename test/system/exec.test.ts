@@ -280,12 +280,29 @@ describe('--restart-on-refresh', () => {
     expect(await short.ended()).toBe(5);
   });
 
+  test('C3: restarts when the chain that it runs with turns to another member, with the variable of that one', async () => {
+    const arranged = await arrangeTwo();
+    const { daemon } = arranged;
+    await daemon.addChain('any', 'a', 'b');
+    daemon.advance(1);
+    const shows = shell('trap "exit 0" TERM; echo "runs $ANY_TOKEN"; while :; do sleep 0.02; done');
+    const running = run(arranged, ['any', ...REFRESHED, ...shows]);
+    expect(await running.line(0)).toBe('runs a1');
+    daemon.dispatch('a', { type: 'rejection_reported', generation: daemon.state('a')?.generation ?? 0, peer: 'x' });
+    expect(await running.line(1)).toBe('runs b1');
+    expect(running.stderr()).toMatch(/any has a new token \(generation \d+\)/);
+    running.process.kill('SIGTERM');
+    expect(await running.ended()).toBe(0);
+  });
+
   test('leaves the program alone while the daemon is away, and hears of the next token', async () => {
     const arranged = await arrangeTwo();
     const running = run(arranged, ['a', ...REFRESHED, ...PROGRAM]);
     expect(await running.line(0)).toBe('runs a1 ');
     await arranged.server.close();
-    const again = await arrange({ socketPath: arranged.socketPath, daemon: arranged.daemon });
+    // Another process: what was the last event of this one is unknown there.
+    const daemon = Object.assign(arranged.daemon, { startedAt: arranged.daemon.startedAt + 1 });
+    const again = await arrange({ socketPath: arranged.socketPath, daemon });
     refresh(again, 'a', 'a2');
     expect(await running.line(2)).toBe('runs a2 ');
     running.process.kill('SIGTERM');

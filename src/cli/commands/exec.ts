@@ -13,7 +13,7 @@ import {
   optionValues,
 } from '../command.ts';
 import { startChild } from '../exec/child.ts';
-import { followTokens, type HeldToken, type Holding, holdToken, variablesOf } from '../exec/held-tokens.ts';
+import { type HeldToken, type Holding, holdToken, variablesOf } from '../exec/held-tokens.ts';
 import { relaySignals, type SignalRelay } from '../exec/signals.ts';
 import { EXIT } from '../exit-code.ts';
 import { pause } from '../time.ts';
@@ -78,6 +78,8 @@ async function runAgainAndAgain(
   { relay, graceMs, debounceMs }: Restarting,
 ): Promise<number> {
   const { args, io } = holding;
+  // Only here: a program that is run once waits for no subscription to be loaded.
+  const { followTokens } = await import('../exec/followed-tokens.ts');
   const followed = followTokens(first, holding);
   try {
     for (;;) {

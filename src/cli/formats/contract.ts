@@ -25,7 +25,7 @@ export interface TokenRequest {
 export type Format = (request: TokenRequest) => Promise<string>;
 
 /** A line break in a token would end the header, or the command, that it is put into. */
-export function printable({ access_token, credential }: TokenBody): string {
+export function printable({ access_token, credential }: Pick<TokenBody, 'access_token' | 'credential'>): string {
   if (/^[\x20-\x7e]+$/.test(access_token)) return access_token;
   throw new CommandError(
     `the token of ${credential} holds characters that fit into no line; use --format json`,
