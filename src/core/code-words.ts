@@ -59,6 +59,10 @@ const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['expired', 'its token has expired, and nothing here may refresh it'],
   ['timed_out', 'it did not answer in time'],
   ['disk_full', 'the disk is full'],
+  ['quota_exceeded', 'the disk quota is used up'],
+  ['out_of_inodes', 'the file system takes no more files'],
+  ['read_only_filesystem', 'the file system is read-only'],
+  ['io_error', 'the device failed'],
   ['foreign_value', 'somebody else has written a value there'],
 ]);
 

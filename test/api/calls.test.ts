@@ -37,16 +37,19 @@ describe('rejections', () => {
     expect(daemon.count('claude', 'begin_attempt')).toBe(0);
   });
 
-  test.each([403, 402, 429, 500])('of a %i says nothing about the token, so it changes nothing', async (status) => {
-    const { daemon, post } = await arrange();
-    daemon.load('claude', 'at-1');
-    const before = daemon.events.length;
-    const response = await post('/v1/tokens/claude/rejections', { generation: GENERATION, http_status: status });
-    expect(bodyOf(response)).toEqual({ credential: 'claude', outcome: 'ignored' });
-    expect(daemon.events.length).toBe(before);
-  });
+  test.each([403, 402, 429, 500])(
+    'A13: of a %i says nothing about the token, so it changes nothing',
+    async (status) => {
+      const { daemon, post } = await arrange();
+      daemon.load('claude', 'at-1');
+      const before = daemon.events.length;
+      const response = await post('/v1/tokens/claude/rejections', { generation: GENERATION, http_status: status });
+      expect(bodyOf(response)).toEqual({ credential: 'claude', outcome: 'ignored' });
+      expect(daemon.events.length).toBe(before);
+    },
+  );
 
-  test('of another status count where a provider is known to refuse tokens that way, and only by its code', async () => {
+  test('A13: of another status count where a provider is known to refuse tokens that way, and only by its code', async () => {
     const { daemon, post } = await arrange();
     daemon.load('grok', 'at-1');
     daemon.advance(MINUTE_MS);

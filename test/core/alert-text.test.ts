@@ -107,6 +107,22 @@ describe('alert text', () => {
     expect(lineOf('restored', standIns)).toBeUndefined();
   });
 
+  test('F33: a family that died with a lost answer is told as that, and not as a login that somebody ended', () => {
+    const lost = alertText(alert('reauthorization_required', { code: 'lost_response' }), FACTS);
+    expect(lost.text).toContain('an answer was lost on the way, and with it the new refresh token (lost_response)');
+    expect(lost.text).toContain('Do: claude /login');
+  });
+
+  test.each([
+    ['quota_exceeded', 'the disk quota is used up'],
+    ['out_of_inodes', 'the file system takes no more files'],
+    ['read_only_filesystem', 'the file system is read-only'],
+    ['io_error', 'the device failed'],
+  ])('F41: an alert about %s says that %s', (code, words) => {
+    const { text } = alertText(alert('delivery_failed', { target: 'envFile:/srv/.env#TOKEN', code }), FACTS);
+    expect(text).toContain(`${words} (${code})`);
+  });
+
   test('a delivery alert names the place', () => {
     const failed = alertText(
       alert('delivery_failed', { target: 'envFile:/srv/bot/.env#TOKEN', code: 'disk_full' }),

@@ -414,14 +414,16 @@ describe('answers without progress', () => {
     expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', expiresAt: null });
   });
 
-  it('F73: an alert does not call a token expired on the strength of an assumption', () => {
+  it('F73: while refreshes fail for days no token is withdrawn on the strength of an assumption, nor called expired', () => {
     const life = createLife({
       first: loaded(grant(1, { expiry: { kind: 'assumed', expiresAt: epochMs(START + HOUR) } })),
       server: failing({ code: 'unreachable', unsent: true }),
     });
-    life.pass(3 * HOUR);
+    life.pass(3 * DAY);
     const alerts = life.effects.flatMap((effect) => (effect.type === 'send_alert' ? [effect.alert.expiresAt] : []));
     expect(new Set(alerts)).toEqual(new Set([null]));
+    expect(life.effects.filter(({ type }) => type === 'withdraw_token')).toEqual([]);
+    expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token' });
   });
 
   it('E1: a terminal failure after an answer without progress is still one episode', () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ManagedCredential } from '../../src/daemon/credential.ts';
 import type { Daemon, DaemonOptions } from '../../src/daemon/daemon.ts';
 import type { AlertMessage, RefreshOutcome } from '../../src/daemon/ports.ts';
@@ -146,11 +146,24 @@ test('D5: the destroyed state of one credential harms no other, and it comes bac
 });
 
 test('D1: stores that throw, hang or vanish at start cost only their own credentials', async () => {
-  const { daemon, of, phase, log } = build(['bug', 'gone', 'good']);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { daemon, of, phase, log } = build(['bug', 'gone', 'hung', 'good']);
   of('bug').store.trouble = new TypeError('sk-secret-1234567');
   of('gone').store.reading = { kind: 'missing', detail: 'no such file' };
-  await daemon.start();
+  const answer = deferred();
+  of('hung').store.hang = answer.promise;
+  const started = daemon.start();
+  await vi.advanceTimersByTimeAsync(60_000);
+  await started;
   expect([phase('bug'), phase('gone'), phase('good')]).toEqual(['reauthorization_required', 'absent', 'fresh']);
+  expect([phase('hung'), log.of('store_check_hung').map(({ fields }) => fields.credential)]).toEqual([
+    'absent',
+    ['hung'],
+  ]);
+  vi.useRealTimers();
+  answer.resolve();
+  await until(() => phase('hung') === 'fresh');
   expect(JSON.stringify(log.records)).not.toContain('sk-secret');
 });
 

@@ -1,5 +1,5 @@
 /** Real processes, left behind as a killed daemon leaves them: in a session of their own, printing into spools of another owner. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,13 @@ function leave(spool: string, script: string) {
   });
   const pid = child.pid ?? 0;
   return { leader: { pid, startTime: startTimeOf(pid) }, exit: once(child, 'exit') };
+}
+
+/** States of the processes of that group, as `ps` sees them; who is dead and only not yet collected does not count. */
+function membersOf(group: number): readonly string[] {
+  const all = execFileSync('ps', ['-A', '-o', 'pgid=', '-o', 'stat='], { encoding: 'utf8' }).trim().split('\n');
+  const own = all.map((line) => line.trim().split(/\s+/)).filter(([pgid]) => Number(pgid) === group);
+  return own.map(([, state = '']) => state).filter((state) => !state.startsWith('Z'));
 }
 
 test('F33: what a script had printed when the daemon was killed is its answer', async () => {
@@ -64,10 +71,12 @@ test.each([
 ])('F71: a script that has no time left, %s, is ended with its group before anything else', async (_how, isNoted) => {
   const { left, spool } = place();
   const { leader, exit } = leave(spool, 'sleep 600 & wait');
+  await expect.poll(() => membersOf(leader.pid).length).toBe(2);
   const settled = await left.settle({ ...RUN, process: isNoted ? leader : null });
   expect(settled).toEqual({ isOver: true, response: null });
   const [, signal] = await exit;
   expect(signal).toBe('SIGTERM');
+  expect(membersOf(leader.pid)).toEqual([]);
 });
 
 test('a pid that belongs to somebody else by now is left alone', async () => {
