@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/system/**'],
+          exclude: ['test/system/**', 'test/simulation/simulation.test.ts'],
           testTimeout: 30_000,
         },
       },
@@ -19,6 +19,14 @@ export default defineConfig({
           globalSetup: ['test/system/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/simulation.test.ts'],
+          // Alone, after all others: it keeps both processors busy, and the tests of real processes are timed.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -144,7 +144,6 @@ E6 | It had to be restarted after the login | It resumes when the stored credent
 
 /** Nothing shows these yet, and why. */
 export const LATER: Readonly<Record<string, string>> = {
-  F64: 'the simulation is not built yet',
   A12: 'metrics are not built yet',
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
   A17: 'needs other systems: macOS and Windows',
