@@ -14,10 +14,10 @@ import { type SourceFile, sourceFile } from './tidy/source.ts';
 const ROOMS: readonly Room[] = [
   { files: /^core\//, imports: ['core/'], node: false, packages: [] },
   { files: /^config\//, imports: ['config/', 'core/policy.ts', 'core/store-format.ts'], node: true, packages: ['zod'] },
-  // The composition root: main is the process, assemble the daemon in it, parts what belongs to one credential, login what
+  // The composition root: main is the process, guard what protects it, assemble the daemon in it, parts what belongs to one credential, login what
   // one command needs; only they know adapters and server.
   {
-    files: /^daemon\/(?:main|assemble|parts|publish-parts|login)\.ts$/,
+    files: /^daemon\/(?:main|guard|assemble|parts|publish-parts|login)\.ts$/,
     imports: ['core/', 'config/', 'daemon/', 'adapters/', 'api/server.ts'],
     node: true,
     packages: [],
@@ -25,7 +25,14 @@ const ROOMS: readonly Room[] = [
   {
     files: /^daemon\//,
     imports: ['core/', 'config/', 'daemon/'],
-    except: ['daemon/main.ts', 'daemon/assemble.ts', 'daemon/parts.ts', 'daemon/publish-parts.ts', 'daemon/login.ts'],
+    except: [
+      'daemon/main.ts',
+      'daemon/guard.ts',
+      'daemon/assemble.ts',
+      'daemon/parts.ts',
+      'daemon/publish-parts.ts',
+      'daemon/login.ts',
+    ],
     node: true,
     packages: [],
   },

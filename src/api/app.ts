@@ -5,21 +5,34 @@
  */
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { LogPort } from '../daemon/ports.ts';
+import type { Access } from './access.ts';
 import { JSON_TYPE, TEXT_TYPE, wantsText } from './fast-read.ts';
 import { openApiDocument } from './openapi.ts';
+import type { Operators } from './operators.ts';
 import { type ErrorCode, PATHS } from './protocol.ts';
-import { type Reply, refused, type Takeover } from './reply.ts';
+import { type Reply, refused, type Takeover, tooManyRequests } from './reply.ts';
 import { type ApiContext, type ApiRequest, ROUTES, type Route } from './routes.ts';
+import { CALL_COST } from './throttle.ts';
 import { createTokenReader } from './tokens.ts';
 import type { Waiting } from './waiting.ts';
 
 export interface AppParts extends Pick<ApiContext, 'daemon' | 'events' | 'consumers'> {
   readonly waiting: Waiting;
+  readonly access: Access;
+  readonly operators: Operators;
   readonly log: LogPort;
 }
 
 /** @returns an application that is ready to route; the caller listens */
-export async function createApp({ daemon, waiting, events, consumers, log }: AppParts): Promise<FastifyInstance> {
+export async function createApp({
+  daemon,
+  waiting,
+  events,
+  consumers,
+  access,
+  operators,
+  log,
+}: AppParts): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -47,13 +60,21 @@ export async function createApp({ daemon, waiting, events, consumers, log }: App
   );
 
   const context: ApiContext = { daemon, events, consumers, tokens: createTokenReader(daemon, waiting) };
-  for (const route of ROUTES) addRoute(app, route, context);
+  app.addHook('onRequest', async (request, reply) => {
+    const waitMs = access.asker(request.raw.socket).charge(CALL_COST, daemon.now().monotonicMs);
+    return waitMs === null ? undefined : send(reply, tooManyRequests(waitMs));
+  });
+  for (const route of ROUTES) addRoute(app, route, { context, access, operators });
   app.get(PATHS.openapi, () => openApiDocument(ROUTES, daemon.version));
   await app.ready();
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, context: ApiContext): void {
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  { context, access, operators }: Pick<AppParts, 'access' | 'operators'> & { readonly context: ApiContext },
+): void {
   app.route({
     method: route.method,
     url: route.path,
@@ -65,7 +86,9 @@ function addRoute(app: FastifyInstance, route: Route, context: ApiContext): void
     // A head says how long its body is, and a stream has no length.
     exposeHeadRoute: route.answersAs !== 'events',
     handler: async (request, reply) => {
-      const result = await route.handle(context, apiRequest(request, reply));
+      const refusal = route.isForOperators === true ? operators.refusalFor(request.raw.socket) : null;
+      if (refusal !== null) return send(reply, refusal);
+      const result = await route.handle(context, apiRequest(request, reply, access));
       return 'takeOver' in result ? handOver(reply, result) : send(reply, result);
     },
   });
@@ -81,7 +104,7 @@ function handOver(reply: FastifyReply, { takeOver }: Takeover): FastifyReply {
   return refusal === null ? reply.hijack() : send(reply, refusal);
 }
 
-function apiRequest(request: FastifyRequest, reply: FastifyReply): ApiRequest {
+function apiRequest(request: FastifyRequest, reply: FastifyReply, access: Access): ApiRequest {
   const { credential = '' } = request.params as { credential?: string };
   return {
     credential,
@@ -90,6 +113,7 @@ function apiRequest(request: FastifyRequest, reply: FastifyReply): ApiRequest {
     lastEventId: lastEventIdIn(request.headers),
     acceptsText: wantsText(request.headers.accept),
     onGone: (leave) => reply.raw.once('close', leave),
+    asker: access.asker(request.raw.socket),
   };
 }
 

@@ -8,8 +8,9 @@
 import type { Socket } from 'node:net';
 import type { Generation } from '../core/token.ts';
 import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import type { Access } from './access.ts';
 import { HEARTBEAT_SECONDS, type SynchronizedEvent } from './protocol.ts';
-import { createSubscriber, type Subscriber, type Subscription, write } from './subscriber.ts';
+import { changeFor, createSubscriber, type Subscriber, type Subscription, stateFor, write } from './subscriber.ts';
 import type { Timers } from './timers.ts';
 import { createTopics, type Topic, type Topics } from './topics.ts';
 
@@ -31,6 +32,7 @@ export interface Events {
 
 export interface EventsOptions {
   readonly daemon: DaemonPort;
+  readonly access: Pick<Access, 'isRestricted' | 'onRulesChanged'>;
   readonly timers: Timers;
   readonly log: LogPort;
   readonly subscribersMax: number;
@@ -113,17 +115,32 @@ class SubscriberHub implements Events {
   /** From the first subscriber on, also while there is none: who comes back soon goes on where it was. */
   #begin(): void {
     if (this.#stopListening !== null) return;
-    const { daemon } = this.#options;
+    const { access, daemon } = this.#options;
     const touch = (name: string): void => {
       this.#topics.touch(name);
       this.#flushSoon();
     };
-    const stops = [daemon.onStep(touch), daemon.chains.onStep(touch)];
+    const onRulesChanged = access.onRulesChanged((credentials) => this.#reconsider(credentials));
+    const stops = [daemon.onStep(touch), daemon.chains.onStep(touch), onRulesChanged];
     this.#stopListening = () => {
       for (const stop of stops) stop();
     };
     for (const name of [...daemon.names(), ...daemon.chains.names()]) this.#topics.touch(name);
     this.#topics.update();
+  }
+
+  /** Whoever lost a right is told by the end of its stream, whoever got one by the token. */
+  #reconsider(credentials: readonly string[]): void {
+    const { chains } = this.#options.daemon;
+    for (const credential of credentials) {
+      const names = [credential, ...chains.of(credential)];
+      for (const subscriber of this.#subscribers) {
+        const listens = subscriber.names === null || names.some((name) => subscriber.names?.has(name));
+        if (listens && subscriber.asker.denialOf(credential) !== null) this.#drop(subscriber, 'not_allowed');
+      }
+      for (const name of names) this.#topics.retell(name);
+    }
+    this.#flushSoon();
   }
 
   /** Not within the step: what the step itself caused goes first, and several steps at once are one change. */
@@ -138,7 +155,9 @@ class SubscriberHub implements Events {
     const changed = this.#topics.update();
     this.#isFlushing = false;
     if (changed.length === 0 || this.#subscribers.size === 0) return;
-    const shared = Buffer.from(changed.map(({ change }) => change).join(''));
+    const { isRestricted } = this.#options.access;
+    const isForAll = changed.every(({ source }) => source === null || !isRestricted(source));
+    const shared = isForAll ? Buffer.from(changed.map(({ change }) => change).join('')) : null;
     this.#isFlushing = true;
     this.#tell({ fromSeq, toSeq: this.#topics.lastSeq, changed, shared, waiting: this.#subscribers.values() });
   }
@@ -162,9 +181,10 @@ class SubscriberHub implements Events {
     const { names } = subscriber;
     if (subscriber.isBusy || subscriber.cursor !== fromSeq) return;
     subscriber.cursor = toSeq;
-    if (names === null) write(subscriber, shared);
+    if (names === null && shared !== null) write(subscriber, shared);
     else {
-      const frames = changed.filter(({ name }) => names.has(name)).map(({ change }) => change);
+      const wanted = names === null ? changed : changed.filter(({ name }) => names.has(name));
+      const frames = wanted.map((topic) => changeFor(subscriber, topic));
       if (frames.length > 0) write(subscriber, Buffer.from(frames.join('')));
     }
     if (!subscriber.isBusy) subscriber.delivered = toSeq;
@@ -187,7 +207,9 @@ class SubscriberHub implements Events {
     for (const topic of this.#topics.after(subscriber.cursor)) {
       if (portion.length >= PORTION_LENGTH) return portion;
       if (names === null || names.has(topic.name)) {
-        portion += (topic.alertsSeq > Math.max(alertsAfter, subscriber.cursor) ? topic.alerts : '') + topic.state;
+        portion +=
+          (topic.alertsSeq > Math.max(alertsAfter, subscriber.cursor) ? topic.alerts : '') +
+          stateFor(subscriber, topic);
       }
       subscriber.cursor = topic.seq;
     }
@@ -202,12 +224,12 @@ class SubscriberHub implements Events {
     for (const subscriber of this.#subscribers) {
       if (!subscriber.isBusy) write(subscriber, HEARTBEAT);
       else if (subscriber.beatsMissed === 0) subscriber.beatsMissed = 1;
-      else this.#drop(subscriber);
+      else this.#drop(subscriber, 'takes_nothing');
     }
   }
 
-  #drop({ socket, consumer }: Subscriber): void {
-    this.#options.log.write('warn', 'subscriber_dropped', { consumer, reason: 'takes_nothing' });
+  #drop({ socket, consumer }: Subscriber, reason: 'takes_nothing' | 'not_allowed'): void {
+    this.#options.log.write('warn', 'subscriber_dropped', { consumer, reason });
     socket.destroy();
   }
 }
@@ -217,7 +239,8 @@ interface News {
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly changed: readonly Topic[];
-  readonly shared: Buffer;
+  /** Null: not everybody may have all of it. */
+  readonly shared: Buffer | null;
   readonly waiting: Iterator<Subscriber>;
 }
 

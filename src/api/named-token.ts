@@ -3,10 +3,12 @@
  *
  * Rule: the only place of this room that knows both; everything is as the core's views say.
  */
+import type { Denial } from '../core/access.ts';
 import { type MemberLack, memberView, readChain } from '../core/chain-view.ts';
 import type { CredentialState } from '../core/state.ts';
 import { readToken, type TokenRead } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import type { Asker } from './access.ts';
 import type { ReadableToken } from './wire.ts';
 
 export interface NamedToken extends ReadableToken {
@@ -48,16 +50,43 @@ function readNamedChain(daemon: DaemonPort, name: string): NamedRead | null {
  * The token of another member of that chain than the one in use, if one lives so long: the first in their order. It is given
  * under its own name and generation, since the chain's generation stands for the member in use.
  */
-export function readReserve(daemon: DaemonPort, name: string, minValidMs: number): NamedToken | null {
+export function readReserve(
+  daemon: DaemonPort,
+  name: string,
+  { minValidMs, asker }: { readonly minValidMs: number; readonly asker: Pick<Asker, 'denialOf'> },
+): NamedToken | null {
   const chain = daemon.chains.state(name);
   for (const { credential } of chain?.members ?? []) {
     const isInReserve = credential !== chain?.inUse?.credential;
     if (!isInReserve || memberView(credential, daemon.state(credential), daemon.now()).standing !== 'usable') continue;
     const read = readNamed(daemon, credential);
     const isLong = read !== null && read.kind === 'token' && (read.lifeLeftMs ?? minValidMs) >= minValidMs;
-    if (isLong) return read;
+    if (isLong && asker.denialOf(credential) === null) return read;
   }
   return null;
+}
+
+/**
+ * May this reader have what is read by that name? A chain's token is that of a member, and of a chain without one it is enough to
+ * be allowed to read any.
+ */
+export function refusalOf(
+  daemon: DaemonPort,
+  {
+    name,
+    read,
+    asker,
+  }: { readonly name: string; readonly read: NamedRead | null; readonly asker: Pick<Asker, 'denialOf'> },
+): { readonly credential: string; readonly denial: Denial } | null {
+  if (read === null) return null;
+  const members = daemon.chains.state(name)?.members.map(({ credential }) => credential) ?? [name];
+  let refusal: ReturnType<typeof refusalOf> = null;
+  for (const credential of read.kind === 'token' ? [read.credential] : members) {
+    const denial = asker.denialOf(credential);
+    if (denial === null) return null;
+    refusal ??= { credential, denial };
+  }
+  return refusal;
 }
 
 const isLatched = (state: CredentialState | undefined): boolean => state?.phase.kind === 'reauthorization_required';

@@ -33,7 +33,11 @@ function operation(route: Route): object {
     summary: route.summary,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: route.body } } } }),
-    responses: { ...responses(route), '400': response('Error', STATUS_TEXT[400]) },
+    responses: {
+      ...responses(route),
+      '400': response('Error', STATUS_TEXT[400]),
+      '429': response('Error', STATUS_TEXT[429]),
+    },
   };
 }
 
@@ -76,8 +80,10 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: 'Done.',
   202: 'Taken note of; `outcome` says what came of it.',
   400: 'The request does not fit its schema.',
+  403: 'Not for this reader, or not on this socket; `reason` names the rule.',
   404: 'No such credential; `nearest` is the closest name.',
   409: 'A person must act; `remedy` says how.',
   422: 'The new configuration has problems; the old one stays in force.',
+  429: 'Too many requests of this reader; `Retry-After` says when to ask again.',
   503: 'Not at the moment; `Retry-After` says when to ask again.',
 };

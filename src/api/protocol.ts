@@ -49,6 +49,9 @@ export type ErrorCode =
   | 'request_too_large'
   | 'not_found'
   | 'unknown_credential'
+  | 'not_allowed'
+  | 'operators_socket'
+  | 'too_many_requests'
   | 'reauthorization_required'
   | 'temporarily_unavailable'
   | 'min_valid_unattainable'
@@ -75,6 +78,8 @@ export interface ErrorBody {
   readonly problems?: readonly string[];
   /** The chain that was asked for; `credential` is its member in use then. */
   readonly chain?: string;
+  /** With `operators_socket`: where such calls are answered. */
+  readonly socket?: string;
   /** With a chain of which no member is usable: what each lacks. */
   readonly members?: readonly MemberLackBody[];
 }

@@ -9,8 +9,9 @@ import type { CredentialState } from '../core/state.ts';
 import { refusesToken } from '../core/token-refusal.ts';
 import { rejectionOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import type { Asker } from './access.ts';
 import type { OutcomeBody, RejectionBody } from './protocol.ts';
-import { type Reply, success, unknownCredential } from './reply.ts';
+import { notAllowed, type Reply, success, unknownCredential } from './reply.ts';
 import type { TokenReader } from './tokens.ts';
 import { outcomeOnWire } from './wire.ts';
 
@@ -21,6 +22,7 @@ export interface RejectionReport {
   /** 0: answer what became of the report; otherwise with the next token. */
   readonly waitMs: number;
   readonly acceptsText: boolean;
+  readonly asker: Asker;
   readonly onGone: (leave: () => void) => void;
 }
 
@@ -31,15 +33,18 @@ export function reportRejection(
   const { name, body } = report;
   const chain = daemon.chains.state(name);
   const about = chain === undefined ? aboutCredential(name, body) : aboutMember(daemon, chain, body);
-  const outcome = 'binding' in about ? dispatch(daemon, about.binding, body) : about.outcome;
+  const denial = 'binding' in about ? report.asker.denialOf(about.binding.credential) : null;
+  // Whoever may not have a token cannot have seen one refused.
+  if ('binding' in about && denial !== null) return notAllowed(about.binding.credential, denial);
+  const outcome = 'binding' in about ? dispatch(daemon, about.binding, report) : about.outcome;
   if (outcome === null) return unknownCredential(daemon, name);
   const answer: OutcomeBody = chain === undefined ? outcome : { ...outcome, chain: name };
   const asksForNext = report.waitMs > 0 && outcome.outcome !== 'ignored';
   // A chain may have turned to another member at this very report.
   const hasNext = outcome.outcome !== 'not_refreshable' || daemon.chains.state(name)?.generation !== chain?.generation;
   if (!asksForNext || !hasNext) return success(202, answer);
-  const { waitMs, acceptsText: asText, onGone } = report;
-  return tokens.read(name, { minValidMs: null, afterGeneration: body.generation, waitMs, asText }, onGone);
+  const { waitMs, acceptsText: asText } = report;
+  return tokens.read(name, { minValidMs: null, afterGeneration: body.generation, waitMs, asText }, report);
 }
 
 type About = { readonly binding: Pick<Binding, 'credential' | 'of'> } | { readonly outcome: OutcomeBody };
@@ -63,17 +68,21 @@ function aboutMember(daemon: DaemonPort, chain: ChainState, { generation, creden
 }
 
 /** @returns null when there is no such credential */
-function dispatch(daemon: DaemonPort, { credential, of }: Pick<Binding, 'credential' | 'of'>, body: RejectionBody) {
+function dispatch(
+  daemon: DaemonPort,
+  { credential, of }: Pick<Binding, 'credential' | 'of'>,
+  { asker, body }: Pick<RejectionReport, 'asker' | 'body'>,
+) {
   const before: CredentialState | undefined = daemon.state(credential);
   if (before === undefined) return null;
   const { http_status: httpStatus = 401, body: text = '', consumer = UNNAMED_CONSUMER } = body;
   if (!refusesToken({ httpStatus, text })) return { credential, outcome: 'ignored' } as const;
-  const event = { type: 'rejection_reported', generation: of, peer: consumer } as const;
+  const event = { type: 'rejection_reported', generation: of, peer: asker.name ?? consumer } as const;
   const now = daemon.now();
   daemon.dispatch(credential, event);
   const outcome = rejectionOutcome(before, daemon.state(credential) ?? before, event, now);
   return outcomeOnWire(credential, outcome, daemon.remedy(credential), now);
 }
 
-/** All consumers that give no name count as one: they can be told apart only by naming themselves. */
+/** Where the system does not tell them apart, all consumers that give no name count as one. */
 const UNNAMED_CONSUMER = 'unnamed';

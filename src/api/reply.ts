@@ -4,10 +4,12 @@
  * Rule: an error always has the one shape of `ErrorBody`; only a token's own answer holds a token.
  */
 import type { Socket } from 'node:net';
+import type { Denial } from '../core/access.ts';
 import type { ChainState } from '../core/chain-state.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
 import { nearestName } from './nearest.ts';
 import type { ErrorBody } from './protocol.ts';
+import { seconds } from './wire.ts';
 
 export interface Reply {
   readonly status: number;
@@ -39,6 +41,23 @@ export const tooManySubscribers = (): Reply =>
 
 /** Only the end of another subscription makes room. */
 const SUBSCRIBE_AGAIN_SECONDS = 60;
+
+/** The rule is named, so that whoever may change it knows which. */
+export function notAllowed(credential: string, { rule, expected, seen }: Denial): Reply {
+  return refused(403, {
+    error: 'not_allowed',
+    error_description: `${credential} may be read by ${expected} (${rule}), and this is ${seen}; its owner can change the rule in the configuration`,
+    credential,
+    reason: rule,
+  });
+}
+
+export const tooManyRequests = (waitMs: number): Reply =>
+  refused(429, {
+    error: 'too_many_requests',
+    error_description: 'too many requests of one reader; subscribe to GET /v1/events instead of asking again and again',
+    retry_after: seconds(waitMs),
+  });
 
 export function unknownCredential(daemon: DaemonPort, wanted: string): Reply {
   const chain = daemon.chains.state(wanted);

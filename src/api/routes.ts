@@ -6,13 +6,23 @@
 import type { CredentialState } from '../core/state.ts';
 import { requestOutcome } from '../core/view.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import type { Asker } from './access.ts';
 import { chainDetailBody } from './chain-bodies.ts';
 import { type Consumers, presentGeneration } from './consumers.ts';
 import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
 import type { Events } from './events.ts';
+import { readNamed, refusalOf } from './named-token.ts';
 import type { RejectionBody } from './protocol.ts';
 import { reportRejection } from './rejections.ts';
-import { type Reply, refused, success, type Takeover, tooManySubscribers, unknownCredential } from './reply.ts';
+import {
+  notAllowed,
+  type Reply,
+  refused,
+  success,
+  type Takeover,
+  tooManySubscribers,
+  unknownCredential,
+} from './reply.ts';
 import type { Schema } from './schema-parts.ts';
 import {
   CREDENTIAL_PARAMS,
@@ -50,6 +60,7 @@ export interface ApiRequest {
   readonly acceptsText: boolean;
   /** Registers what to call when the client hangs up. */
   readonly onGone: (leave: () => void) => void;
+  readonly asker: Asker;
 }
 
 export interface Route {
@@ -61,6 +72,8 @@ export interface Route {
   readonly query?: Schema;
   readonly body?: Schema;
   readonly answers: Readonly<Record<number, ResponseSchemaName>>;
+  /** Changes the daemon: not for a group that the socket is shared with. */
+  readonly isForOperators?: boolean;
   /** JSON when left out. */
   readonly answersAs?: 'json or text' | 'events';
   readonly handle: (context: ApiContext, request: ApiRequest) => Reply | Takeover | Promise<Reply>;
@@ -74,7 +87,7 @@ export const ROUTES: readonly Route[] = [
       'The access token of a credential, or of the member of a chain that is in use; bare with Accept: text/plain.',
     params: CREDENTIAL_PARAMS,
     query: TOKEN_QUERY,
-    answers: { 200: 'Token', 404: 'Error', 409: 'Error', 503: 'Error' },
+    answers: { 200: 'Token', 403: 'Error', 404: 'Error', 409: 'Error', 503: 'Error' },
     answersAs: 'json or text',
     handle: readOneToken,
   },
@@ -85,7 +98,7 @@ export const ROUTES: readonly Route[] = [
     params: CREDENTIAL_PARAMS,
     query: REJECTION_QUERY,
     body: REJECTION_BODY,
-    answers: { 200: 'Token', 202: 'Outcome', 404: 'Error', 409: 'Error', 503: 'Error' },
+    answers: { 200: 'Token', 202: 'Outcome', 403: 'Error', 404: 'Error', 409: 'Error', 503: 'Error' },
     handle: report,
   },
   {
@@ -109,7 +122,8 @@ export const ROUTES: readonly Route[] = [
     summary: 'Asks for a refresh; nothing to do while more than half of the life remains, unless forced.',
     params: CREDENTIAL_PARAMS,
     body: REFRESH_BODY,
-    answers: { 202: 'Outcome', 404: 'Error' },
+    isForOperators: true,
+    answers: { 202: 'Outcome', 403: 'Error', 404: 'Error' },
     handle: requestRefresh,
   },
   {
@@ -117,7 +131,7 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/events',
     summary: 'Server-sent events: the present state, then each change; the latest of each, never a backlog.',
     query: EVENTS_QUERY,
-    answers: { 200: 'Events', 404: 'Error', 503: 'Error' },
+    answers: { 200: 'Events', 403: 'Error', 404: 'Error', 503: 'Error' },
     answersAs: 'events',
     handle: subscribe,
   },
@@ -125,7 +139,8 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/reload',
     summary: 'Loads the configuration again: all of it, or nothing.',
-    answers: { 200: 'Reload', 422: 'Error' },
+    isForOperators: true,
+    answers: { 200: 'Reload', 403: 'Error', 422: 'Error' },
     handle: reload,
   },
   {
@@ -155,7 +170,7 @@ async function readOneToken(context: ApiContext, request: ApiRequest): Promise<R
     waitMs: (wait_seconds ?? 0) * 1000,
     asText: request.acceptsText,
   };
-  const reply = await context.tokens.read(credential, demand, request.onGone);
+  const reply = await context.tokens.read(credential, demand, request);
   // Of a chain, a longer life may have been asked of a member whose generation is not the chain's.
   const isItsOwn = min_valid_seconds === undefined || context.daemon.chains.state(credential) === undefined;
   const sent = reply.status === 200 && isItsOwn ? presentGeneration(context.daemon, credential) : null;
@@ -179,7 +194,13 @@ function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply |
   const isKnown = (name: string) => (daemon.state(name) ?? daemon.chains.state(name)) !== undefined;
   const unknown = names?.find((name) => !isKnown(name));
   if (unknown !== undefined) return unknownCredential(daemon, unknown);
+  const { asker } = request;
+  for (const name of names ?? []) {
+    const refusal = refusalOf(daemon, { name, read: readNamed(daemon, name), asker });
+    if (refusal !== null) return notAllowed(refusal.credential, refusal.denial);
+  }
   const subscription = {
+    asker,
     consumer,
     names: names === undefined ? null : new Set(names),
     lastEventId: request.lastEventId,

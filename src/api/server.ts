@@ -3,16 +3,21 @@
  *
  * Rule: only puts the parts together; each of them is told all it needs.
  */
+import type { Server } from 'node:http';
 import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import { type AccessSources, createAccess, OPEN_TO_ALL } from './access.ts';
 import { createApp } from './app.ts';
 import { admittedConnections, CONNECTION_LIMITS, type ConnectionLimits, createLimitedServer } from './connections.ts';
 import { createConsumers } from './consumers.ts';
 import { createEvents } from './events.ts';
 import { createFastRead } from './fast-read.ts';
-import { checkSocketPath } from './socket-file.ts';
-import { keepSocket, servePassedSocket } from './socket-keeper.ts';
+import { createOperators, type Operators } from './operators.ts';
+import { checkSocketPath, groupId } from './socket-file.ts';
+import { keepSocket, type SocketKeeper, servePassedSocket } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
+
+export type { AccessSources } from './access.ts';
 
 export interface ApiServerOptions {
   readonly daemon: DaemonPort;
@@ -24,6 +29,10 @@ export interface ApiServerOptions {
   readonly timers?: Timers;
   /** `CONNECTION_LIMITS` when left out. */
   readonly limits?: ConnectionLimits;
+  /** `OPEN_TO_ALL` when left out. */
+  readonly access?: AccessSources;
+  /** Name or number of a group that may connect too; operators' calls are then answered on `control.sock` beside it. */
+  readonly group?: string | null;
 }
 
 export interface ApiServer {
@@ -37,36 +46,58 @@ export interface ApiServer {
  *   `socket_path_taken`, `socket_unusable`, `passed_socket_unsafe`, `passed_socket_unusable`
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { daemon, socketPath, passedSocket = null, log, timers = systemTimers, limits = CONNECTION_LIMITS } = options;
+  const { daemon, group = null, socketPath, passedSocket = null, log } = options;
+  const { timers = systemTimers, limits = CONNECTION_LIMITS } = options;
   if (passedSocket === null) checkSocketPath(socketPath);
+  const access = createAccess(options.access ?? OPEN_TO_ALL, { log, timers });
   const waiting = createWaiting(daemon, timers);
   const subscribersMax = Math.floor(admittedConnections(limits) * SUBSCRIBERS_SHARE);
   const onLeft = (consumer: string) => consumers.forget(consumer);
-  const events = createEvents({ daemon, timers, log, subscribersMax, onLeft });
+  const events = createEvents({ daemon, access, timers, log, subscribersMax, onLeft });
   const consumers = createConsumers(daemon, events);
   try {
-    const app = await createApp({ daemon, waiting, events, consumers, log });
-    const readFast = createFastRead(daemon);
+    const operators = createOperators({ socketPath, isShared: group !== null });
+    const app = await createApp({ daemon, waiting, events, consumers, access, operators, log });
+    const readFast = createFastRead(daemon, access);
     const createServer = () =>
       createLimitedServer((request, response) => {
         if (!readFast(request, response)) app.routing(request, response);
       }, limits);
-    const parts = { createServer, timers, log };
-    const socket = await (passedSocket === null
-      ? keepSocket({ socketPath, ...parts })
-      : servePassedSocket(passedSocket, parts));
+    const sockets = await openSockets(options, { operators, createServer, timers });
     return {
       async close() {
         // Readers first: they get an answer, and their connections end with it.
         waiting.close();
         events.close();
-        await socket.close();
+        await Promise.all(sockets.map((socket) => socket.close()));
         await app.close();
+        access.close();
       },
     };
   } catch (error) {
     waiting.close();
     events.close();
+    access.close();
+    throw error;
+  }
+}
+
+/** Both, or none. */
+async function openSockets(
+  { socketPath, passedSocket = null, group = null, log }: ApiServerOptions,
+  { operators, createServer, timers }: { operators: Operators; createServer: () => Server; timers: Timers },
+): Promise<readonly SocketKeeper[]> {
+  const parts = { createServer, timers, log };
+  const readers = await (passedSocket === null
+    ? keepSocket({ socketPath, group: group === null ? null : groupId(group), ...parts })
+    : servePassedSocket(passedSocket, parts));
+  if (operators.socketPath === null) return [readers];
+  try {
+    const createTheirs = () => operators.own(createServer());
+    const theirs = { socketPath: operators.socketPath, group: null, mayBeOpen: true, createServer: createTheirs };
+    return [readers, await keepSocket({ ...parts, ...theirs })];
+  } catch (error) {
+    await readers.close();
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  * Rule: a socket is replaced only after the kernel refused a connection to it; nothing else at that path is touched. The
  * caller holds the daemon's kernel lock, so no second daemon looks at the same moment.
  */
-import { lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
@@ -28,18 +28,28 @@ export function checkSocketPath(socketPath: string): void {
   });
 }
 
+export interface SocketAccess {
+  /** Number of the group that may connect too; null: none. */
+  readonly group: number | null;
+  /** Its folder is shared on purpose. */
+  readonly mayBeOpen?: boolean;
+}
+
 /**
  * Makes the directory private where it has to be made; one that exists is left as it is, since others may use it too.
  * @returns a word of warning for the log, or null
  * @throws PortError `socket_directory_unsafe` when others could put their own socket in our place
  */
-export function prepareSocketDirectory(socketPath: string): string | null {
+export function prepareSocketDirectory(socketPath: string, access: SocketAccess): string | null {
   const directory = dirname(socketPath);
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const { mode } = statSync(directory);
     if ((mode & 0o022) !== 0) throw unsafeDirectory(directory, mode);
-    return (mode & 0o077) === 0 ? null : `${directory} is open to others (mode ${octal(mode)}); chmod 700 it`;
+    if (access.group !== null) return letGroupThrough(directory, access.group);
+    return (mode & 0o077) === 0 || access.mayBeOpen === true
+      ? null
+      : `${directory} is open to others (mode ${octal(mode)}); chmod 700 it`;
   } catch (error) {
     if (error instanceof PortError) throw error;
     throw new PortError(`socket directory ${directory}: expected a directory to write in, got ${codeOf(error)}`, {
@@ -47,6 +57,23 @@ export function prepareSocketDirectory(socketPath: string): string | null {
       remedy: 'make it writable for this user, or choose another socket.path',
       cause: error,
     });
+  }
+}
+
+/** Through to the socket, and no look at what else is there. @returns a word of warning where that cannot be had */
+function letGroupThrough(directory: string, group: number): string | null {
+  const { gid, mode, uid } = statSync(directory);
+  if ((mode & 0o001) !== 0 || (gid === group && (mode & 0o010) !== 0)) return null;
+  const closed = (why: string): string =>
+    `${directory} lets no member of group ${group} through (${why}); chgrp ${group} and chmod g+x it`;
+  // What another group was given there is not ours to give to this one.
+  if (gid !== group && (mode & 0o070) !== 0) return closed(`it is open to group ${gid}`);
+  try {
+    if (gid !== group) chownSync(directory, uid, group);
+    chmodSync(directory, (mode & 0o7777) | 0o010);
+    return null;
+  } catch (error) {
+    return closed(codeOf(error));
   }
 }
 
@@ -103,7 +130,7 @@ function isRefused(socketPath: string, timers: Timers): Promise<boolean> {
  * Listens with a socket that nobody else may open, not even for an instant.
  * @throws PortError `socket_in_use`, `socket_unusable`
  */
-export async function listenPrivately(server: Server, socketPath: string): Promise<FileIdentity> {
+export async function listenPrivately(server: Server, socketPath: string, group: number | null): Promise<FileIdentity> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: unknown): void => reject(listenError(socketPath, error));
     server.once('error', onError);
@@ -118,9 +145,43 @@ export async function listenPrivately(server: Server, socketPath: string): Promi
       process.umask(umask);
     }
   });
+  if (group !== null) shareWith(socketPath, group);
   const identity = identityOf(socketPath);
   if (identity === null) throw listenError(socketPath, { code: 'ENOENT' });
   return identity;
+}
+
+/** The group first: until then, the mode would open it to another one. */
+function shareWith(socketPath: string, group: number): void {
+  try {
+    const { gid, uid } = lstatSync(socketPath);
+    if (gid !== group) chownSync(socketPath, uid, group);
+    chmodSync(socketPath, 0o660);
+  } catch (error) {
+    throw new PortError(`socket ${socketPath}: expected to give it to group ${group}, got ${codeOf(error)}`, {
+      code: 'socket_group_refused',
+      remedy:
+        'make the user of freshd a member of it (Group= or SupplementaryGroups= of a unit), or let the folder pass it on (chgrp, chmod g+s)',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The number of a group. Only /etc/group is looked into: Node cannot ask for others.
+ * @throws PortError `unknown_group`
+ */
+export function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`${group}:`));
+  const number = Number(line?.split(':')[2] ?? Number.NaN);
+  if (Number.isInteger(number)) return number;
+  throw new PortError(`socket.group: expected a group of /etc/group, got ${group}`, {
+    code: 'unknown_group',
+    remedy: 'create it, or write its number (`getent group NAME` shows it)',
+  });
 }
 
 function listenError(socketPath: string, error: unknown): PortError {

@@ -15,6 +15,7 @@ import {
   listenPrivately,
   makeRoom,
   prepareSocketDirectory,
+  type SocketAccess,
 } from './socket-file.ts';
 import type { Timers } from './timers.ts';
 
@@ -22,7 +23,7 @@ export interface SocketKeeper {
   close(): Promise<void>;
 }
 
-export interface SocketKeeperOptions {
+export interface SocketKeeperOptions extends SocketAccess {
   readonly socketPath: string;
   readonly createServer: () => Server;
   readonly timers: Timers;
@@ -87,7 +88,7 @@ export async function keepSocket(options: SocketKeeperOptions): Promise<SocketKe
  */
 export async function servePassedSocket(
   fd: number,
-  { createServer, timers, log }: Omit<SocketKeeperOptions, 'socketPath'>,
+  { createServer, timers, log }: Pick<SocketKeeperOptions, 'createServer' | 'timers' | 'log'>,
 ): Promise<SocketKeeper> {
   const server = createServer();
   await listenOn(server, fd);
@@ -130,12 +131,12 @@ interface Listener {
   readonly identity: FileIdentity;
 }
 
-async function open({ socketPath, createServer, timers, log }: SocketKeeperOptions): Promise<Listener> {
-  const warning = prepareSocketDirectory(socketPath);
+async function open({ socketPath, createServer, timers, log, ...access }: SocketKeeperOptions): Promise<Listener> {
+  const warning = prepareSocketDirectory(socketPath, access);
   if (warning !== null) log.write('warn', 'socket_directory_open', { detail: warning });
   await makeRoom(socketPath, timers);
   const server = createServer();
-  const identity = await listenPrivately(server, socketPath);
+  const identity = await listenPrivately(server, socketPath, access.group);
   // For example no descriptor left for a new connection: those that are there go on.
   server.on('error', (error) => log.write('error', 'socket_error', { code: codeOf(error) }));
   return { server, identity };

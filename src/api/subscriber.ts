@@ -4,8 +4,11 @@
  * Rule: one write at a time. What the system does not take at once is the only thing that waits here.
  */
 import type { Socket } from 'node:net';
+import type { Asker } from './access.ts';
+import type { Topic } from './topics.ts';
 
 export interface Subscription {
+  readonly asker: Pick<Asker, 'denialOf' | 'noteRead'>;
   readonly consumer: string | null;
   /** Null: all, also those that a reload adds. */
   readonly names: ReadonlySet<string> | null;
@@ -59,6 +62,23 @@ export function createSubscriber(
   };
   write(subscriber, HEAD);
   return subscriber;
+}
+
+/** What a change says to this subscriber: without the token where it may not have it. */
+export function changeFor(
+  { asker }: Subscriber,
+  { source, change, seq, alerts, alertsSeq, withoutToken }: Topic,
+): string {
+  if (source === null || asker.denialOf(source) === null) return change;
+  return (alertsSeq === seq ? alerts : '') + withoutToken;
+}
+
+/** How something stands, for a subscriber that was not there at its last change; likewise. */
+export function stateFor({ asker }: Subscriber, { source, state, withoutToken }: Topic): string {
+  if (source === null) return state;
+  if (asker.denialOf(source) !== null) return withoutToken;
+  asker.noteRead(source);
+  return state;
 }
 
 export function write(subscriber: Subscriber, bytes: Buffer): void {

@@ -4,17 +4,20 @@
  * Rule: without a wait nothing is started and nothing awaited. With one, at most one request goes to the core, and the
  * answer is made from the state as it is when the wait ends.
  */
+import type { Denial } from '../core/access.ts';
 import type { Generation } from '../core/token.ts';
 import type { DaemonPort } from '../daemon/ports.ts';
+import type { Asker } from './access.ts';
 import {
   type NamedRead,
   type NamedToken,
   readNamed,
   readReserve,
   refreshersOf,
+  refusalOf,
   type UnusableRead,
 } from './named-token.ts';
-import { type Reply, unknownCredential } from './reply.ts';
+import { notAllowed, type Reply, unknownCredential } from './reply.ts';
 import {
   noNewerToken,
   reauthorizationRequired,
@@ -37,10 +40,15 @@ export interface Demand {
   readonly asText: boolean;
 }
 
+export interface Reader {
+  readonly asker: Pick<Asker, 'denialOf' | 'noteRead'>;
+  /** Registers what to call when the client hangs up. */
+  readonly onGone: (leave: () => void) => void;
+}
+
 export interface TokenReader {
-  /** @param onGone registers what to call when the client hangs up */
   /** @param name of a credential or a chain */
-  read(name: string, demand: Demand, onGone: (leave: () => void) => void): Reply | Promise<Reply>;
+  read(name: string, demand: Demand, reader: Reader): Reply | Promise<Reply>;
 }
 
 export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenReader {
@@ -50,17 +58,19 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
    */
   const demandedLifeMs = new Map<string, number>();
 
-  const look = (name: string, demand: Demand): Look => judge(readNamed(daemon, name), demand);
+  const look = (name: string, demand: Demand, reader: Reader): Look => lookFor(daemon, { name, demand, reader });
 
   /** Of a chain another member may live long enough; null where what was found is all there is. */
-  function reserveFor(name: string, found: Look, demand: Demand): NamedToken | null {
+  function reserveFor(name: string, found: Look, demand: Demand, { asker }: Reader): NamedToken | null {
     if (found.verdict !== 'too_short') return null;
-    const reserve = readReserve(daemon, name, demand.minValidMs ?? 0);
+    const reserve = readReserve(daemon, name, { minValidMs: demand.minValidMs ?? 0, asker });
     return reserve?.generation === demand.afterGeneration ? null : reserve;
   }
 
-  function answer(name: string, found: Look, demand: Demand): Reply {
-    const reserve = reserveFor(name, found, demand);
+  function answer(name: string, found: Look, demand: Demand, reader: Reader): Reply {
+    const reserve = reserveFor(name, found, demand, reader);
+    const given = reserve ?? (found.verdict === 'satisfied' || found.verdict === 'rejected' ? found.token : null);
+    if (given !== null) reader.asker.noteRead(given.credential);
     if (reserve !== null) return tokenReply(reserve, demand.asText);
     return answerTo(daemon, { name, found, demand, attainable: isAttainable(found, demand) });
   }
@@ -72,51 +82,59 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
     return longestMs === undefined || (demand.minValidMs ?? 0) <= Math.max(longestMs, found.token.lifeMs ?? 0);
   }
 
-  async function readLater(name: string, demand: Demand, found: Look, onGone: OnGone): Promise<Reply> {
+  async function readLater(name: string, demand: Demand, found: Look, reader: Reader): Promise<Reply> {
     const firstGeneration = generationOf(found);
     const cause = causeOf(found);
     if (cause !== null) {
       for (const credential of refreshersOf(daemon, name)) {
+        if (reader.asker.denialOf(credential) !== null) continue;
         daemon.dispatch(credential, { type: 'refresh_requested', cause, force: false });
       }
     }
 
     const isDone = (): boolean => {
-      const now = look(name, demand);
+      const now = look(name, demand, reader);
       if (now.verdict !== 'too_short') return isFinal(now);
       // The member in use is preferred as long as it is being refreshed for this.
       const isRefreshing = daemon.state(now.token.credential)?.phase.kind === 'refreshing';
-      return generationOf(now) !== firstGeneration || (!isRefreshing && reserveFor(name, now, demand) !== null);
+      return generationOf(now) !== firstGeneration || (!isRefreshing && reserveFor(name, now, demand, reader) !== null);
     };
     if (!isDone()) {
-      const wait = waiting.wait(name, demand.waitMs, isDone, onGone);
+      const wait = waiting.wait(name, demand.waitMs, isDone, reader.onGone);
       if (wait === null) return tooManyWaiting(name);
       await wait;
     }
 
-    const last = look(name, demand);
+    const last = look(name, demand, reader);
     if (last.verdict === 'too_short' && last.token.generation !== firstGeneration && last.token.lifeLeftMs !== null) {
       demandedLifeMs.set(last.token.credential, last.token.lifeLeftMs);
     }
-    return answer(name, last, demand);
+    return answer(name, last, demand, reader);
   }
 
   return {
-    read(name, demand, onGone) {
-      const found = look(name, demand);
+    read(name, demand, reader) {
+      const found = look(name, demand, reader);
       const answersNow = demand.waitMs === 0 || isFinal(found) || !isAttainable(found, demand);
-      return answersNow ? answer(name, found, demand) : readLater(name, demand, found, onGone);
+      return answersNow ? answer(name, found, demand, reader) : readLater(name, demand, found, reader);
     },
   };
 }
 
-function answerTo(
-  daemon: DaemonPort,
-  { name, found, demand, attainable }: { name: string; found: Look; demand: Demand; attainable: boolean },
-): Reply {
+interface Answer {
+  readonly name: string;
+  readonly found: Look;
+  readonly demand: Demand;
+  readonly reader: Reader;
+  readonly attainable: boolean;
+}
+
+function answerTo(daemon: DaemonPort, { name, found, demand, attainable }: Omit<Answer, 'reader'>): Reply {
   switch (found.verdict) {
     case 'unknown':
       return unknownCredential(daemon, name);
+    case 'denied':
+      return notAllowed(found.credential, found.denial);
     case 'satisfied':
     case 'rejected':
       return tokenReply(found.token, demand.asText);
@@ -134,11 +152,19 @@ function answerTo(
   }
 }
 
-type OnGone = (leave: () => void) => void;
+function lookFor(
+  daemon: DaemonPort,
+  { name, demand, reader: { asker } }: Pick<Answer, 'name' | 'demand' | 'reader'>,
+): Look {
+  const read = readNamed(daemon, name);
+  const refusal = refusalOf(daemon, { name, read, asker });
+  return refusal === null ? judge(read, demand) : { verdict: 'denied', ...refusal };
+}
 
 /** How what is there compares with what was asked for. */
 type Look =
   | { readonly verdict: 'unknown' }
+  | { readonly verdict: 'denied'; readonly credential: string; readonly denial: Denial }
   | { readonly verdict: 'satisfied' | 'rejected' | 'too_short' | 'same_generation'; readonly token: NamedToken }
   | { readonly verdict: 'unusable'; readonly read: UnusableRead };
 
@@ -155,6 +181,7 @@ function judge(read: NamedRead | null, demand: Demand): Look {
 function isFinal(found: Look): boolean {
   switch (found.verdict) {
     case 'unknown':
+    case 'denied':
     case 'satisfied':
       return true;
     case 'unusable':

@@ -16,6 +16,8 @@ import { alertEvent, chainEvent, phaseEvent, tokenEvent } from './wire.ts';
 export interface Seen {
   /** Which event says how it stands. */
   readonly kind: 'phase' | 'chain';
+  /** Whose token it is. */
+  readonly source: string | null;
   /** Data of `token`; null while there is none to be used. */
   readonly token: string | null;
   readonly generation: Generation | null;
@@ -60,9 +62,10 @@ function lookAtChain(daemon: DaemonPort, name: string): Seen | null {
   };
 }
 
-function tokenOf(given: Parameters<typeof tokenEvent>[0] | null): Pick<Seen, 'token' | 'generation'> {
-  if (given === null) return { token: null, generation: null };
-  return { token: JSON.stringify(tokenEvent(given)), generation: given.token.generation };
+function tokenOf(given: Parameters<typeof tokenEvent>[0] | null): Pick<Seen, 'source' | 'token' | 'generation'> {
+  if (given === null) return { source: null, token: null, generation: null };
+  const { credential: source } = given.source;
+  return { source, token: JSON.stringify(tokenEvent(given)), generation: given.token.generation };
 }
 
 function alertsOf(
@@ -101,5 +104,5 @@ export function removed(name: string, kind: Seen['kind']): Seen {
     members: [],
   };
   const standing = JSON.stringify(kind === 'phase' ? phase : chain);
-  return { kind, token: null, generation: null, standing, alerts: [], isRemoved: true };
+  return { kind, source: null, token: null, generation: null, standing, alerts: [], isRemoved: true };
 }

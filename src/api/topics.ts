@@ -13,6 +13,10 @@ export interface Topic {
   readonly name: string;
   /** Number of its last change. */
   readonly seq: number;
+  /** Whose token is among the frames; null: there is none. */
+  readonly source: string | null;
+  /** How it stands as a frame, for whoever may not have the token. */
+  readonly withoutToken: string;
   /** Token and standing as frames, for whoever was not there at the last change. */
   readonly state: string;
   /** What the last change changed, as frames. */
@@ -28,6 +32,8 @@ export interface Topics {
   readonly lastSeq: number;
   /** Something of this credential or chain may have changed. */
   touch(name: string): void;
+  /** Everybody is to be told of it anew, though nothing of it has changed. */
+  retell(name: string): void;
   /** Looks at all that were touched. @returns those that changed, in the order of their numbers */
   update(): readonly Topic[];
   /** Those that changed after `seq`, in the order of their numbers; for 0 all that are there. */
@@ -79,6 +85,13 @@ class ChangedTopics implements Topics {
     this.#touched.add(name);
   }
 
+  retell(name: string): void {
+    const known = this.#entries.get(name);
+    if (known === undefined) return;
+    this.#entries.set(name, { ...known, token: null, standing: '' });
+    this.touch(name);
+  }
+
   update(): readonly Topic[] {
     const changed: Topic[] = [];
     const touched = this.#touched;
@@ -127,7 +140,7 @@ class ChangedTopics implements Topics {
   }
 
   #entry(name: string, before: Entry | undefined, seen: Seen): Entry | null {
-    const { kind, token, standing, generation, isRemoved } = seen;
+    const { kind, source, token, standing, generation, isRemoved } = seen;
     const news = seen.alerts.filter(({ id }) => before !== undefined && !before.alertIds.has(id));
     const isSame = token === before?.token && standing === before?.standing && news.length === 0;
     if (isSame) return null;
@@ -142,6 +155,7 @@ class ChangedTopics implements Topics {
       name,
       seq,
       kind,
+      source,
       token,
       standing,
       alertIds: new Set(seen.alerts.map(({ id }) => id)),
@@ -149,6 +163,7 @@ class ChangedTopics implements Topics {
       isRemoved,
       alerts: alertFrames === '' ? (before?.alerts ?? '') : alertFrames,
       alertsSeq: alertFrames === '' ? (before?.alertsSeq ?? 0) : seq,
+      withoutToken: standingFrame,
       state: tokenFrame + standingFrame,
       change: alertFrames + (token === before?.token ? '' : tokenFrame) + standingFrame,
     };

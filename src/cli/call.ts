@@ -24,10 +24,24 @@ export interface Call {
  * @throws CommandError with the exit code that fits
  */
 export async function call<Body>(call: Call, args: CommandArguments, io: CommandIo): Promise<Body> {
-  const response = await ask(call, args, io);
+  const first = await ask(call, args, io);
+  const refused = first.status === 403 ? (parse(first) as Partial<ErrorBody>) : {};
+  const isElsewhere = refused.error === 'operators_socket' && refused.socket !== undefined;
+  const response = isElsewhere ? await askAt(refused.socket, call) : first;
   const body = parse(response);
   if (response.status >= 400) throw refusal(body as Partial<ErrorBody>, response.status);
   return body as Body;
+}
+
+/** What changes the daemon is answered elsewhere, where its socket is shared with a group; it said where. */
+async function askAt(socketPath: string, { waitMs = 0, ...rest }: Call): Promise<TransportResponse> {
+  try {
+    return await request({ ...rest, socketPath, timeoutMs: waitMs + ANSWER_MS_MAX });
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error;
+    const code = error.code === 'no_daemon' ? EXIT.unavailable : TRANSPORT_EXIT[error.code];
+    throw new CommandError(error.message, code, { cause: error });
+  }
 }
 
 async function ask(call: Call, args: CommandArguments, io: CommandIo): Promise<TransportResponse> {
@@ -78,6 +92,9 @@ const REFUSAL_EXIT: Readonly<Record<ErrorCode, ExitCode>> = {
   request_too_large: EXIT.usage,
   not_found: EXIT.failure,
   unknown_credential: EXIT.failure,
+  not_allowed: EXIT.permission,
+  operators_socket: EXIT.permission,
+  too_many_requests: EXIT.temporaryFailure,
   reauthorization_required: EXIT.permission,
   temporarily_unavailable: EXIT.temporaryFailure,
   min_valid_unattainable: EXIT.temporaryFailure,

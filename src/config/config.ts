@@ -17,6 +17,8 @@ export interface Config {
   /** For the locks of stores, before a place in the runtime directory. */
   readonly lockPlaces: readonly LockPlace[];
   readonly socketPath: string;
+  /** Name or number of the group that may connect too; null: none. */
+  readonly socketGroup: string | null;
   /** `file` null: stdout. */
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly file: string | null };
   readonly reloadOnChange: boolean;
@@ -50,11 +52,21 @@ export interface CredentialConfig {
   readonly follows: string | null;
   /** The bare token in `<runtime directory>/tokens/<name>`. */
   readonly tokenFile: boolean;
+  /** Who may read it; null: whoever may connect. */
+  readonly allow: AllowConfig | null;
   readonly expires: ExpiresConfig;
   /** Assumed life of a token that does not say when it ends. */
   readonly expiresInDefaultMs: number;
   /** How long the server accepts the last used refresh token once more; null: not known. */
   readonly reuseGraceMs: number | null;
+}
+
+/** Each null when it is absent; at least one is not. */
+export interface AllowConfig {
+  readonly uids: readonly number[] | null;
+  readonly gids: readonly number[] | null;
+  /** Absolute paths. */
+  readonly executables: readonly string[] | null;
 }
 
 /** A program and its arguments. With a slash the program is absolute; another is looked up in PATH when it runs. */

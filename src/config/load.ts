@@ -106,6 +106,15 @@ export function captureEnvironment(): Capture {
   };
 }
 
+/**
+ * Takes out of this process' environment what was captured and is nobody else's business. A program that is started without an
+ * environment of its own inherits this one. `/proc/PID/environ` shows what the process was started with all the same.
+ * @param isKept what any program may see
+ */
+export function scrubEnvironment(isKept: (name: string) => boolean): void {
+  for (const name of Object.keys(process.env)) if (!isKept(name)) delete process.env[name];
+}
+
 /** The name of the host has to do where the system has no id of its own; it only seeds jitter. */
 function machineId(): string {
   for (const path of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {

@@ -30,6 +30,7 @@ export type Setting = (typeof SETTINGS)[number];
 const FIXED = [
   ['stateDirectory', 'stateDirectory'],
   ['socketPath', 'socket.path'],
+  ['socketGroup', 'socket.group'],
 ] as const;
 
 export function planReload(old: Config, next: Config): ReloadPlan {
@@ -49,7 +50,7 @@ export function planReload(old: Config, next: Config): ReloadPlan {
     settings: SETTINGS.filter((key) => !isDeepStrictEqual(old[key], next[key])),
     refused: FIXED.filter(([key]) => old[key] !== next[key]).map(
       ([key, path]) =>
-        `${path}: ${complain({ expected: old[key], seen: next[key], remedy: 'restart freshd to move it' })}`,
+        `${path}: ${complain({ expected: old[key] ?? 'none', seen: next[key] ?? 'none', remedy: 'restart freshd to move it' })}`,
     ),
   };
 }

@@ -6,6 +6,7 @@
 import { type StoreFormat, storeDefaults } from '../core/store-format.ts';
 import type { Config, CredentialConfig, ExpiresConfig, PublishConfig, RefreshConfig, StoreConfig } from './config.ts';
 import { type LimitValues, SETTING_TABLE } from './limits.ts';
+import { resolveAllow } from './resolve-access.ts';
 import { checkHoldsRefreshToken, resolveOauth } from './resolve-oauth.ts';
 import { resolveLimit, resolvePolicy } from './resolve-policy.ts';
 import { isWritable, resolveStore } from './resolve-store.ts';
@@ -31,6 +32,7 @@ export function resolveCredential(
   const publish = (raw.publish ?? []).map((target, index) =>
     resolvePublish(resolver, [...at, 'publish', index], target),
   );
+  const allow = resolveAllow(resolver, at, raw);
   if (store === null) return null;
   const limits = { format: store.format, own: raw, defaults };
   return {
@@ -47,7 +49,8 @@ export function resolveCredential(
     refresh,
     publish: publish.filter((target) => target !== null),
     follows: null,
-    tokenFile: raw.tokenFile ?? true,
+    tokenFile: allow === null && (raw.tokenFile ?? true),
+    allow,
     expires: expiresOf(raw.expires, store.format),
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),
     reuseGraceMs: raw.reuseGraceSeconds === undefined ? null : Math.round(raw.reuseGraceSeconds * 1_000),

@@ -47,6 +47,7 @@ export function resolveConfig(
     runtimeDirectory: runtimeDirectory(state, capture),
     lockPlaces: lockPlaces(capture),
     socketPath: socket,
+    socketGroup: raw.socket?.group ?? null,
     log: { level: raw.log?.level ?? 'info', file: optionalFile(resolver, ['log', 'file'], raw.log?.file) ?? null },
     reloadOnChange: raw.reloadOnChange ?? false,
     maxConcurrentRefreshes: raw.maxConcurrentRefreshes ?? SETTING_TABLE.maxConcurrentRefreshes.default,

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { complain, describeSeen } from './complaint.ts';
 import { LIMIT_NAMES, LIMIT_TABLE, type LimitName, SETTING_TABLE } from './limits.ts';
+import { allowSchema } from './schema-access.ts';
 import { argv, choice, docs, flag, list, number, object, path, text } from './schema-kit.ts';
 import { oauthSchema } from './schema-oauth.ts';
 import { storeSchema, VARIABLE, variable } from './schema-store.ts';
@@ -135,8 +136,9 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
       }).optional(),
       tokenFile: flag({
         doc: 'Keep the bare token in `<runtime directory>/tokens/<name>`, readable by this user only.',
-        fallback: 'true',
+        fallback: 'true; false with `allow`',
       }),
+      allow: allowSchema.optional(),
       expires: expiresSchema.optional(),
       rotates: flag({
         doc: 'Its refresh tokens are single use, so an attempt with an unknown outcome is repeated with care.',

@@ -217,12 +217,16 @@ export function oneOf<
   return documented(z.discriminatedUnion(discriminator, options, { error }), { text: described.doc, kind: 'object' });
 }
 
-export function list<T extends z.ZodType>(item: T, options: Described): z.ZodOptional<z.ZodArray<T>> {
+/** @param options `kind`: array of what, where it is not objects */
+export function list<T extends z.ZodType>(
+  item: T,
+  options: Described & { readonly kind?: string },
+): z.ZodOptional<z.ZodArray<T>> {
   const error = (issue: RawIssue): string =>
     complain({ expected: 'an array', seen: describeSeen(issue.input), remedy: remedyFor(issue, options.fallback) });
   return documented(z.array(item, { error }).optional(), {
     text: options.doc,
-    kind: 'array of objects',
+    kind: options.kind ?? 'array of objects',
     ...optional(options.fallback),
   });
 }

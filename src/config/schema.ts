@@ -153,6 +153,11 @@ export const configSchema = object(
           fallback:
             '`$RUNTIME_DIRECTORY/freshd.sock`, `$XDG_RUNTIME_DIR/freshd/freshd.sock`, `freshd.sock` in the state directory',
         }).optional(),
+        group: text({
+          expected: 'the name or the number of a group',
+          doc: 'Its members may connect too: the socket has mode 0660 then. What changes the daemon (`refresh`, `reload`) is answered to its own user only, on `control.sock` beside it.',
+          fallback: 'none; only this user (mode 0600)',
+        }).optional(),
       },
       { doc: 'The socket.' },
     ).optional(),

@@ -14,6 +14,7 @@ import type { Log } from '../adapters/log.ts';
 import { createMemory } from '../adapters/memory-file.ts';
 import { ensurePrivateDirectory } from '../adapters/private-directory.ts';
 import { createSentinel } from '../adapters/publish/sentinel.ts';
+import { removeTokenFiles } from '../adapters/publish/token-file.ts';
 import { createLeftRuns } from '../adapters/refresh/left-runs.ts';
 import { createDirectoryWatches } from '../adapters/stores/directory-watch.ts';
 import { sweepBeside } from '../adapters/sweep.ts';
@@ -39,12 +40,14 @@ export interface Surroundings {
   readonly log: Log;
   readonly version: string;
   readonly onReload?: DaemonOptions['onReload'];
+  /** The configuration that is in force from now on; also the first. */
+  readonly onConfiguration?: ((config: Config, isThere: (credential: string) => boolean) => void) | undefined;
 }
 
 /** Made before the first reading of a store: nothing of it runs until `start`. @throws PortError */
 export async function assemble(
   loaded: Pick<Extract<LoadResult, { ok: true }>, 'config' | 'secrets'>,
-  { capture, load, log, version, onReload }: Surroundings,
+  { capture, load, log, version, onReload, onConfiguration }: Surroundings,
 ): Promise<Daemon> {
   const { config } = loaded;
   let { secrets } = loaded;
@@ -69,6 +72,9 @@ export async function assemble(
   const credentials = config.credentials.map((credential) => buildOrBreak(credential, site));
   void sweepUntilDone(writtenPaths(config, credentials), log.write);
   let watching = watchConfiguration(config, () => daemon);
+  const isThere = (name: string): boolean => daemon.state(name) !== undefined;
+  const inForce = (now: Config) => takeEffect(now, { onConfiguration, isThere, log });
+  await inForce(config);
   const reconfigure = createReconfigure({
     config,
     credentials,
@@ -82,6 +88,7 @@ export async function assemble(
       log.setLevel(next.config.log.level);
       watching.end();
       watching = watchConfiguration(next.config, () => daemon);
+      void inForce(next.config);
     },
   });
   const daemon: Daemon = createDaemon({
@@ -117,6 +124,25 @@ function writtenPaths(config: Config, credentials: readonly ManagedCredential[])
     ...publish.flatMap((target) => (target.type === 'envFile' ? [target.path] : [])),
   ]);
   return [...stores, ...published];
+}
+
+function takeEffect(
+  config: Config,
+  {
+    onConfiguration,
+    isThere,
+    log,
+  }: Pick<Surroundings, 'log' | 'onConfiguration'> & { isThere: (name: string) => boolean },
+): Promise<void> {
+  onConfiguration?.(config, isThere);
+  return removeTokenFiles(forbiddenTokenFiles(config), log.write);
+}
+
+/** A rule about readers is worth nothing beside a file that asks nobody; one may be left from before there was a rule. */
+function forbiddenTokenFiles({ credentials, chains, runtimeDirectory }: Config): readonly string[] {
+  const ruled = new Set(credentials.filter(({ allow }) => allow !== null).map(({ name }) => name));
+  const ruledChains = chains.filter(({ members }) => members.some(({ credential }) => ruled.has(credential)));
+  return [...ruled, ...ruledChains.map(({ name }) => name)].map((name) => tokenFilePath(runtimeDirectory, name));
 }
 
 /** A credential that cannot be built must not keep the others from starting. */

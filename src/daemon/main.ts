@@ -10,13 +10,12 @@ import { dirname, join } from 'node:path';
 import { favourMemory } from '../adapters/heap.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
-import { loadNative } from '../adapters/native/native.ts';
 import { createNotifySocket } from '../adapters/notify-socket.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
 import { createServiceManager, passedSocket } from '../adapters/service-manager.ts';
 import { systemClock } from '../adapters/system-clock.ts';
-import { type ApiServer, startApiServer } from '../api/server.ts';
+import { type AccessSources, type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
 import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
 import type { CredentialState } from '../core/state.ts';
@@ -24,6 +23,7 @@ import type { Fingerprint } from '../core/token.ts';
 import { assemble, buildOrBreak } from './assemble.ts';
 import { describeBug } from './bug.ts';
 import type { Daemon } from './daemon.ts';
+import { createGuard, type Guard } from './guard.ts';
 import { createLifeSigns, type LifeSigns } from './life-signs.ts';
 import { createSite } from './parts.ts';
 import { PortError } from './ports.ts';
@@ -52,7 +52,13 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
   // Tokens, spools and sockets: nothing that is made here is for others, whatever the shell said.
   process.umask(0o077);
   const capture = captureEnvironment();
-  const load = () => loadConfig({ path: options.configPath, socket: options.socketPath, capture });
+  const guard = await createGuard(capture);
+  if (guard.opening !== null) {
+    complain(guard.opening);
+    return 78;
+  }
+  const load = async () =>
+    guard.admit(await loadConfig({ path: options.configPath, socket: options.socketPath, capture }));
   const loaded = await load();
   if (!loaded.ok) {
     for (const problem of loaded.problems) complain(problem);
@@ -60,7 +66,7 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
   }
   try {
     if (options.dryRun) return await rehearseAll(loaded.config, capture);
-    return await serve(loaded, { load, capture, hangUps });
+    return await serve(loaded, { load, capture, guard, hangUps });
   } catch (error) {
     if (!(error instanceof PortError)) throw error;
     complain(error.message);
@@ -70,7 +76,12 @@ export async function runDaemon(options: RunOptions): Promise<DaemonExit> {
 
 async function serve(
   loaded: Loaded,
-  { load, capture, hangUps }: { load: () => Promise<LoadResult>; capture: Started; hangUps: HangUps },
+  {
+    load,
+    capture,
+    guard,
+    hangUps,
+  }: { load: () => Promise<LoadResult>; capture: Started; guard: Guard; hangUps: HangUps },
 ): Promise<DaemonExit> {
   const { config, advice } = loaded;
   await ensurePrivateDirectory(config.stateDirectory);
@@ -78,14 +89,16 @@ async function serve(
   try {
     const log = createLog({ ...config.log, pretty: capture.env.FRESHD_LOG === 'pretty' && config.log.file === null });
     const end = listenToSignals(log);
+    guard.protect(log);
     for (const { code, message } of advice) log.write('warn', 'config_advice', { code, detail: message });
-    const manager = await serviceManager(capture, log);
+    const manager = createManager(capture, { guard, log });
     const lifeSigns = createLifeSigns({ manager, log });
     const onReload = lifeSigns.reloading;
-    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion(), onReload });
+    const onConfiguration = guard.rules.apply;
+    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion(), onReload, onConfiguration });
     end.control(daemon);
     const passed = passedSocket(capture.env, process.pid);
-    await live(daemon, { config, end, hangUps, lifeSigns, log, passed });
+    await live(daemon, { config, access: guard.access, end, hangUps, lifeSigns, log, passed });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
@@ -96,9 +109,12 @@ async function serve(
 }
 
 /** @throws PortError when it demands what cannot be given */
-async function serviceManager({ env: environment, platform }: Started, log: Log): Promise<ServiceManagerPort> {
+function createManager(
+  { env: environment }: Started,
+  { guard: { support }, log }: { readonly guard: Guard; readonly log: Log },
+): ServiceManagerPort {
   const { NOTIFY_SOCKET: address = '' } = environment;
-  const notify = address === '' ? null : createNotifySocket({ address, support: await loadNative({ platform }) });
+  const notify = address === '' ? null : createNotifySocket({ address, support });
   return createServiceManager({ environment, pid: process.pid, notify, log });
 }
 
@@ -107,6 +123,7 @@ async function live(
   daemon: Daemon,
   {
     config,
+    access,
     end,
     hangUps,
     lifeSigns,
@@ -114,6 +131,7 @@ async function live(
     passed,
   }: {
     readonly config: Config;
+    readonly access: AccessSources;
     readonly end: EndSignals;
     readonly hangUps: HangUps;
     readonly lifeSigns: LifeSigns;
@@ -122,7 +140,7 @@ async function live(
     readonly passed: number | null;
   },
 ): Promise<void> {
-  const { path, socketPath } = config;
+  const { path, socketPath, socketGroup: group } = config;
   let server: ApiServer | null = null;
   try {
     const started = daemon.start();
@@ -130,8 +148,8 @@ async function live(
     hangUps.connect(() => void daemon.reload());
     await Promise.race([started, end.asked]);
     if (end.isAsked()) return;
-    if (passed === null) await ensureSocketFolder(dirname(socketPath));
-    server = await startApiServer({ daemon, socketPath, passedSocket: passed, log });
+    if (passed === null || group !== null) await ensureSocketFolder(dirname(socketPath));
+    server = await startApiServer({ daemon, socketPath, passedSocket: passed, group, log, access });
     favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: passed === null ? socketPath : 'passed' });
     lifeSigns.ready(daemon);
@@ -199,8 +217,6 @@ function listenToSignals(log: Log): EndSignals {
   };
   process.on('SIGTERM', onEnd);
   process.on('SIGINT', onEnd);
-  // Without a listener this signal opens Node's inspector, and with it every token, to whoever may connect.
-  process.on('SIGUSR1', () => log.write('info', 'signal_ignored', { signal: 'SIGUSR1' }));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       log.write('error', 'crashed', { cause: event, ...describeBug(error) });

@@ -3,6 +3,9 @@
  *
  * Rule: as in ports.ts; apart from it because a daemon runs without any of this, and says what it then cannot do.
  */
+
+import type { Socket } from 'node:net';
+import type { ReaderFacts } from '../core/access.ts';
 import type { ServiceSign } from '../core/progress.ts';
 
 /** Who is at the other end of a local connection, as the kernel noted it when the connection was made. */
@@ -26,6 +29,8 @@ export interface NativePort {
   sendDatagram(address: string, text: string): void;
   /** Null when the descriptor is not a connection whose peer the system names. */
   peerOf(fd: number): PeerIdentity | null;
+  /** All groups of that peer. */
+  peerGroups(fd: number): readonly number[];
   /**
    * Path of the program that the peer of this connection runs now. Null: it is gone, or the system does not let us look. Never
    * that of another process that has got the pid since.
@@ -39,6 +44,12 @@ export interface NativePort {
 export type NativeSupport =
   | { readonly isAvailable: true; readonly native: NativePort }
   | { readonly isAvailable: false; readonly why: string };
+
+/** Tells the other ends of connections apart. */
+export interface PeersPort {
+  /** Null: the system does not say, or the connection has ended. */
+  readerOf(socket: Socket): ReaderFacts | null;
+}
 
 /** The service manager's socket for news of us (`$NOTIFY_SOCKET`). */
 export interface NotifyPort {
@@ -56,4 +67,14 @@ export interface ServiceManagerPort {
   tell(sign: ServiceSign): void;
   /** On a timer that depends on nothing else. @returns how to stop */
   every(intervalMs: number, look: () => void): () => void;
+}
+
+/** Which rules about readers can be kept in this process. */
+export interface ReaderAbilities {
+  /** Null: connections name their other ends. */
+  readonly whyNone: string | null;
+  /** Does that user look like nobody else here? */
+  readonly knowsUser: (uid: number) => boolean;
+  readonly knowsGroup: (gid: number) => boolean;
+  readonly whyNoExecutables: string | null;
 }

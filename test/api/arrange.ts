@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type ApiServer, startApiServer } from '../../src/api/server.ts';
+import { type AccessSources, type ApiServer, startApiServer } from '../../src/api/server.ts';
 import { systemTimers, type Timers } from '../../src/api/timers.ts';
 import { request, type TransportResponse } from '../../src/client/transport.ts';
 import { createFakeDaemon, createRecordedLog, type FakeDaemon, type RecordedLog } from './fake-daemon.ts';
@@ -65,11 +65,15 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-export async function arrange(options: { socketPath?: string; daemon?: FakeDaemon } = {}): Promise<Arranged> {
+export async function arrange(
+  options: { socketPath?: string; daemon?: FakeDaemon; access?: AccessSources; group?: string } = {},
+): Promise<Arranged> {
   const { daemon = createFakeDaemon(), socketPath = join(temporaryDirectory(), 'run', 'freshd.sock') } = options;
+  const { access, group = null } = options;
   const log = createRecordedLog();
   const timers = createTestTimers();
-  const server = await startApiServer({ daemon, socketPath, log, timers });
+  const rules = access === undefined ? {} : { access };
+  const server = await startApiServer({ daemon, socketPath, group, log, timers, ...rules });
   onTestFinished(() => server.close());
   return {
     daemon,

@@ -288,7 +288,7 @@ describe('the OpenAPI document', () => {
       '/v1/health/ready',
     ]);
     const read = document.paths['/v1/tokens/{credential}']?.get;
-    expect(Object.keys(read?.responses ?? {})).toEqual(['200', '400', '404', '409', '503']);
+    expect(Object.keys(read?.responses ?? {})).toEqual(['200', '400', '403', '404', '409', '429', '503']);
     expect(read?.parameters?.map(({ name }) => name)).toEqual([
       'credential',
       'min_valid_seconds',

@@ -14,6 +14,10 @@ export function createDarwinCalls(koffi: Koffi): NativePort {
   return {
     sendDatagram: (address, text) => sendDatagram(datagrams, address, text),
     peerOf: (fd) => peerOf(calls, fd),
+    peerGroups: (fd) => {
+      const peer = peerOf(calls, fd);
+      return peer === null ? [] : [peer.gid];
+    },
     peerExecutable: (fd) => peerExecutable(calls, fd),
     forbidDumps: () => ({
       // PT_DENY_ATTACH would keep the owner's own debugger away, but not a memory reader with the task's port.

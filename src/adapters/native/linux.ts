@@ -15,6 +15,7 @@ export function createLinuxCalls(koffi: Koffi): NativePort {
   return {
     sendDatagram: (address, text) => sendDatagram(datagrams, address, text),
     peerOf: (fd) => peerOf(calls, fd),
+    peerGroups: (fd) => peerGroups(calls, fd),
     peerExecutable: (fd) => peerExecutable(calls, fd),
     forbidDumps: () => ({
       notDumpable: calls.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0 ? 'done' : 'refused',
@@ -32,6 +33,15 @@ function peerOf(calls: Calls, fd: number): PeerIdentity | null {
   // A socket that is no connection has no peer: the kernel then fills in -1.
   if (uid === NOBODY) return null;
   return { uid, gid, pid: pid > 0 ? pid : null };
+}
+
+/** Supplementary groups are an option of their own, and of any number; the own group need not be among them. */
+function peerGroups(calls: Calls, fd: number): readonly number[] {
+  const peer = peerOf(calls, fd);
+  if (peer === null) return [];
+  const some = socketOption(calls, fd, { option: SO_PEERGROUPS, words: GROUPS_USUAL_MAX });
+  const all = some ?? socketOption(calls, fd, { option: SO_PEERGROUPS, words: GROUPS_MAX });
+  return [peer.gid, ...(all ?? [])];
 }
 
 /**
@@ -101,7 +111,8 @@ function socketOption(
   const value = new Uint32Array(words);
   const length = new Int32Array([value.byteLength]);
   const failed = calls.getsockopt(fd, SOL_SOCKET, option, new Uint8Array(value.buffer), new Uint8Array(length.buffer));
-  return failed === 0 ? [...value] : null;
+  if (failed !== 0) return null;
+  return [...value.subarray(0, (length[0] ?? 0) / Uint32Array.BYTES_PER_ELEMENT)];
 }
 
 const PROTOTYPES = {
@@ -112,10 +123,15 @@ const PROTOTYPES = {
   setrlimit: 'int setrlimit(int resource, const void *limit)',
 };
 
-// <asm-generic/socket.h>; SO_PEERPIDFD came with Linux 6.5.
+// <asm-generic/socket.h>; SO_PEERGROUPS came with Linux 4.13, SO_PEERPIDFD with 6.5.
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
 const SO_PEERPIDFD = 77;
+
+// <linux/limits.h>: NGROUPS_MAX; hardly anybody is in more than a few.
+const GROUPS_MAX = 65_536;
+const GROUPS_USUAL_MAX = 64;
 
 // <bits/socket_type.h>, <bits/socket.h>: MSG_DONTWAIT, and MSG_NOSIGNAL against a SIGPIPE.
 const SOCK_CLOEXEC = 0o2000000;

@@ -6,7 +6,7 @@
  */
 import { chmod, lstat, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { PublisherPort } from '../../daemon/ports.ts';
+import type { LogPort, PublisherPort } from '../../daemon/ports.ts';
 import { syncDirectory, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
 import { makeDirectories } from '../private-directory.ts';
@@ -38,6 +38,15 @@ export function createTokenFilePublisher({ path }: { readonly path: string }): P
       }
     },
   };
+}
+
+/** Removes files of ours that must not be there any more. Never throws: one that stays is said in the log, with what to do. */
+export async function removeTokenFiles(paths: readonly string[], log: LogPort['write']): Promise<void> {
+  for (const path of paths) {
+    await rm(path, { force: true }).catch((error: unknown) =>
+      log('error', 'token_file_left', { path, code: errnoOf(error) ?? null, remedy: `rm ${path}` }),
+    );
+  }
 }
 
 /** Also closes a file of ours that somebody opened to others: the write keeps the mode that it finds. */

@@ -27,7 +27,8 @@ export function childEnvironment(
   return environment;
 }
 
-function isAllowed(name: string): boolean {
+/** May any program that freshd starts see this variable? */
+export function isAllowed(name: string): boolean {
   return ALLOWED_NAMES.has(name) || ALLOWED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
