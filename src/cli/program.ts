@@ -18,6 +18,7 @@ import { command as classify } from './commands/classify.ts';
 import { createCompletion } from './commands/completion.ts';
 import { command as exec } from './commands/exec.ts';
 import { command as explain } from './commands/explain.ts';
+import { command as init } from './commands/init.ts';
 import { command as login } from './commands/login.ts';
 import { command as refresh } from './commands/refresh.ts';
 import { command as reload } from './commands/reload.ts';
@@ -41,6 +42,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   classify,
   check,
   reload,
+  init,
   service,
   createCompletion(() => COMMANDS),
 ];
