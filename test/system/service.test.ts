@@ -1,7 +1,7 @@
 /** The system unit on a machine with a real systemd, as it is shipped, under its whole sandbox. */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type AuthorizationServer, startAuthorizationServer } from '../../scripts/demo-authorization-server.js';
 import { eventually } from './arrange.ts';
 import { bootMachine, installProgram, type Machine, programPaths, whyNoMachine } from './machine.ts';
@@ -36,12 +36,9 @@ afterAll(async () => {
   await server.close();
 });
 
-/** Needs one more than most: skipped with what is missing. */
-const onMachine = (title: string, run: (ctx: TestContext) => void | Promise<void>) =>
-  test(title, async (ctx) => {
-    if (whyNot !== '') return ctx.skip(`no systemd here: ${whyNot}`);
-    await run(ctx);
-  });
+beforeEach((ctx) => {
+  if (whyNot !== '') ctx.skip(`no systemd here: ${whyNot}`);
+});
 
 async function configure(changes: object = {}, others: object = {}): Promise<void> {
   const demo = {
@@ -113,29 +110,24 @@ async function dropIn(text: string): Promise<void> {
 }
 
 describe('the system unit', () => {
-  onMachine(
-    'A17: is ready with a token, and says what is next; script, curl and secret work in its sandbox',
-    async () => {
-      await start();
-      expect(await show('ActiveState')).toBe('active');
-      await eventually(async () => (await served()) !== null);
-      const { access_token } = await stored();
-      expect(await served()).toBe(access_token);
-      expect(await machine.read('/run/freshd/tokens/demo')).toBe(access_token);
-      expect(refreshes()).toBe(1);
-      await eventually(async () =>
-        /^1 of 1 credential usable; next: refresh of demo at /.test(await show('StatusText')),
-      );
-      const status = await machine.read(`/proc/${await show('MainPID')}/status`);
-      expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
-      expect(status).toMatch(/^Seccomp:\s*2$/m);
-      expect(status).toMatch(/^CapEff:\s*0+$/m);
-      const places = `${SOCKET} /run/freshd /var/lib/freshd`;
-      expect(await machine.sh(`stat -c '%U %a' ${places}`)).toBe('freshd 600\nfreshd 700\nfreshd 700');
-    },
-  );
+  test('A17: is ready with a token, and says what is next; script, curl and secret work in its sandbox', async () => {
+    await start();
+    expect(await show('ActiveState')).toBe('active');
+    await eventually(async () => (await served()) !== null);
+    const { access_token } = await stored();
+    expect(await served()).toBe(access_token);
+    expect(await machine.read('/run/freshd/tokens/demo')).toBe(access_token);
+    expect(refreshes()).toBe(1);
+    await eventually(async () => /^1 of 1 credential usable; next: refresh of demo at /.test(await show('StatusText')));
+    const status = await machine.read(`/proc/${await show('MainPID')}/status`);
+    expect(status).toMatch(/^NoNewPrivs:\s*1$/m);
+    expect(status).toMatch(/^Seccomp:\s*2$/m);
+    expect(status).toMatch(/^CapEff:\s*0+$/m);
+    const places = `${SOCKET} /run/freshd /var/lib/freshd`;
+    expect(await machine.sh(`stat -c '%U %a' ${places}`)).toBe('freshd 600\nfreshd 700\nfreshd 700');
+  });
 
-  onMachine('is as closed as it says, and systemd finds nothing wrong with any unit', async () => {
+  test('is as closed as it says, and systemd finds nothing wrong with any unit', async () => {
     const units = '/opt/freshd/systemd';
     const verify = 'XDG_RUNTIME_DIR=/run systemd-analyze verify --man=no';
     expect(await machine.sh(`${verify} ${units}/freshd.service ${units}/freshd.socket 2>&1`)).toBe('');
@@ -150,7 +142,7 @@ describe('the system unit', () => {
     expect(text).toContain(`gives it ${await score(text)}`);
   });
 
-  onMachine('a killed daemon is started again: files stay meanwhile, and nothing is sent without need', async () => {
+  test('a killed daemon is started again: files stay meanwhile, and nothing is sent without need', async () => {
     const before = { pid: await show('MainPID'), refreshes: refreshes(), token: (await stored()).access_token };
     const killedAt = performance.now();
     await machine.sh(`kill -KILL ${before.pid}; test -s /run/freshd/tokens/demo`);
@@ -161,7 +153,7 @@ describe('the system unit', () => {
     expect(refreshes()).toBe(before.refreshes);
   });
 
-  onMachine('a reload takes what is new; one with a mistake fails, says so, and changes nothing', async () => {
+  test('a reload takes what is new; one with a mistake fails, says so, and changes nothing', async () => {
     const pid = await show('MainPID');
     await configure({}, { maxConcurrentRefreshes: 2 });
     expect(await systemctl('reload', UNIT)).toBe(0);
@@ -174,7 +166,7 @@ describe('the system unit', () => {
     expect(await systemctl('reload', UNIT)).toBe(0);
   });
 
-  onMachine('F63: a stop waits for the script that runs, and nothing of what it brings is lost', async () => {
+  test('F63: a stop waits for the script that runs, and nothing of what it brings is lost', async () => {
     const before = { refreshToken: (await stored()).refresh_token, refreshes: refreshes() };
     server.delay({ milliseconds: 3_000, when: 'after_commit' });
     expect(await askForRefresh()).toBe(0);
@@ -189,7 +181,7 @@ describe('the system unit', () => {
     expect(refreshes()).toBe(before.refreshes + 1);
   });
 
-  onMachine('F71: a script outlives the crash of the daemon, and the next one takes the answer it brings', async () => {
+  test('F71: a script outlives the crash of the daemon, and the next one takes the answer it brings', async () => {
     const before = { ...(await stored()), refreshes: refreshes() };
     server.delay({ milliseconds: 4_000, when: 'after_commit' });
     expect(await askForRefresh()).toBe(0);
@@ -203,7 +195,7 @@ describe('the system unit', () => {
     expect(server.state().families.at(-1)).toMatchObject({ revoked: false });
   });
 
-  onMachine('boots without a network: what is stored is served, and the boot waits for no server', async () => {
+  test('boots without a network: what is stored is served, and the boot waits for no server', async () => {
     expect(await systemctl('enable', UNIT)).toBe(0);
     const wanted = await machine.property('multi-user.target', 'Wants');
     expect(wanted.split(' ')).toContain(UNIT);
@@ -217,7 +209,7 @@ describe('the system unit', () => {
     expect(await systemctl('disable', UNIT)).toBe(0);
   });
 
-  onMachine('a wrong configuration ends in 78, and is not started again and again', async () => {
+  test('a wrong configuration ends in 78, and is not started again and again', async () => {
     await configure({ unknown: 1 });
     expect(await systemctl('restart', UNIT)).not.toBe(0);
     // A unit that is to be started again would be in auto-restart.
@@ -228,7 +220,7 @@ describe('the system unit', () => {
 });
 
 describe('the watchdog', () => {
-  onMachine('D4: cures a scheduler that stands still behind an event loop that answers', async () => {
+  test('D4: cures a scheduler that stands still behind an event loop that answers', async () => {
     // From the signal on nothing is armed any more, as if the clock library had swallowed a wake-up.
     const stall = `process.on('SIGUSR2', () => { globalThis.setTimeout = () => ({ unref() {} }); });\n`;
     await machine.write('/opt/stall.mjs', stall);
@@ -250,7 +242,7 @@ describe('the watchdog', () => {
 });
 
 describe('memory', () => {
-  onMachine('OOMPolicy=continue: a script that takes all of it is tried again, and the daemon goes on', async (ctx) => {
+  test('OOMPolicy=continue: a script that takes all of it is tried again, and the daemon goes on', async (ctx) => {
     const controllers = await machine.sh('cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null || true');
     if (!/\bmemory\b/.test(controllers)) return ctx.skip('cgroup v2 has no memory controller here');
     const fat = 'for (const all = [];;) all.push(Buffer.alloc(1e7, 1))';
@@ -263,7 +255,7 @@ describe('memory', () => {
 });
 
 describe('the socket unit', () => {
-  onMachine('a reader that comes while the daemon is dead waits in it, and is answered by the next one', async () => {
+  test('a reader that comes while the daemon is dead waits in it, and is answered by the next one', async () => {
     await systemctl('stop', UNIT);
     await dropIn(readFileSync('systemd/freshd.service.d/socket.conf', 'utf8'));
     expect(await systemctl('start', 'freshd.socket')).toBe(0);
@@ -282,7 +274,7 @@ describe('the socket unit', () => {
 });
 
 describe('the journal', () => {
-  onMachine('A10: holds none of the tokens and no secret of all that went on here', async () => {
+  test('A10: holds none of the tokens and no secret of all that went on here', async () => {
     const all = await machine.sh('journalctl --no-pager --output export --all');
     expect(seen.size).toBeGreaterThan(8);
     expect([...seen, SECRET].filter((secret) => all.includes(secret))).toEqual([]);

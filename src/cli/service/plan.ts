@@ -153,7 +153,7 @@ export function planUninstall(
 export const systemctl = (scope: Scope, ...words: readonly string[]): [string, ...string[]] =>
   scope === 'user' ? ['systemctl', '--user', ...words] : ['systemctl', ...words];
 
-export const launchdDomain = (scope: Scope, uid: number | null): string => (scope === 'user' ? `gui/${uid}` : 'system');
+const launchdDomain = (scope: Scope, uid: number | null): string => (scope === 'user' ? `gui/${uid}` : 'system');
 export const launchdTarget = (scope: Scope, uid: number | null): string =>
   `${launchdDomain(scope, uid)}/${LABELS[scope]}`;
 
