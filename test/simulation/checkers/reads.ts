@@ -17,6 +17,8 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
   const judged = new Set<string>();
   /** Whose last answer the store did not take: that is said to every reader. */
   const unpersisted = new Set<string>();
+  /** What each would be given now. */
+  const served = new Map<string, string>();
   /** What each held at the last look, and since when. */
   const held = new Map<string, { readonly accessToken: string; readonly since: number }>();
 
@@ -79,6 +81,11 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
     if (state.unpersisted === null) unpersisted.delete(credential);
     else unpersisted.add(credential);
     judgeRecord(world, credential, state);
+    // From this moment on whoever asks is given it.
+    const accessToken = state.held?.token.accessToken ?? null;
+    if (accessToken === null || served.get(credential) === accessToken) return;
+    served.set(credential, accessToken);
+    if (state.unpersisted === null) judgeDurability(world, world.plan(credential), { calm, accessToken });
   });
 
   return ({ credential, accessToken, generation, isDurable }) => {
