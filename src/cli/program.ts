@@ -27,12 +27,14 @@ import { command as run } from './commands/run.ts';
 import { command as service } from './commands/service.ts';
 import { command as status } from './commands/status.ts';
 import { command as token } from './commands/token.ts';
+import { command as watch } from './commands/watch.ts';
 import { EXIT } from './exit-code.ts';
 import { ownVersion } from './version.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   run,
   status,
+  watch,
   token,
   exec,
   refresh,

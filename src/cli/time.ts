@@ -46,9 +46,17 @@ export function momentText(iso: string, nowMs: number): string {
   return `${relative} (${clockText(momentMs, nowMs)})`;
 }
 
+/** `14:22:03`, local time. */
+export function timeText(momentMs: number): string {
+  const moment = new Date(momentMs);
+  return [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(twoDigits).join(':');
+}
+
+export const isoText = (momentMs: number): string => new Date(momentMs).toISOString();
+
 function clockText(momentMs: number, nowMs: number): string {
   const moment = new Date(momentMs);
-  const clock = [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(twoDigits).join(':');
+  const clock = timeText(momentMs);
   const today = dateText(new Date(nowMs));
   const date = dateText(moment);
   return date === today ? clock : `${date} ${clock}`;
