@@ -2,13 +2,13 @@
  * The program of a refresh script, looked at before it is run: there, executable, and nobody else's to change.
  *
  * Rule: each obstacle is a `config` failure of local origin that says what was expected, what was seen and what helps; it
- * goes away by itself when the file is put right.
+ * goes away by itself when the file is put right. Only a look that failed is `transient`.
  */
 import { constants, type Stats } from 'node:fs';
 import { access, open, realpath, stat } from 'node:fs/promises';
 import { basename, delimiter, dirname, resolve } from 'node:path';
 import type { Failure } from '../../core/failure.ts';
-import { errnoOf } from '../port-error.ts';
+import { errnoOf, portErrorFrom } from '../port-error.ts';
 
 /** How a program is named: `name` is argv[0], looked up in `searchPath` unless it has a slash. */
 export interface ProgramName {
@@ -22,20 +22,30 @@ export type InspectedProgram =
   | { readonly kind: 'program'; readonly path: string }
   | { readonly kind: 'obstacle'; readonly failure: Failure };
 
-/** Finds the program and judges it. Reads file metadata and its first line; runs nothing. */
+/**
+ * Finds the program and judges it. Reads file metadata and its first line; runs nothing.
+ * @returns never throws for what the disk does: a look that fails is an obstacle too
+ */
 export async function inspectProgram(program: ProgramName): Promise<InspectedProgram> {
-  const failure = await cwdObstacle(program.cwd);
-  if (failure !== null) return { kind: 'obstacle', failure };
-  const path = await locate(program);
-  if (path === null) return { kind: 'obstacle', failure: missing(program) };
   try {
+    const failure = await cwdObstacle(program.cwd);
+    if (failure !== null) return { kind: 'obstacle', failure };
+    const path = await locate(program);
+    if (path === null) return { kind: 'obstacle', failure: missing(program) };
     const obstacle = (await fileObstacle(program.name, path)) ?? (await interpreterObstacle(program, path));
     return obstacle === null ? { kind: 'program', path } : { kind: 'obstacle', failure: obstacle };
   } catch (error) {
     // It went away while we looked: somebody is replacing it.
     if (isRefusal(error)) return { kind: 'obstacle', failure: missing(program) };
-    throw error;
+    if (errnoOf(error) === undefined) throw error;
+    return { kind: 'obstacle', failure: unseen(program, error) };
   }
+}
+
+/** No descriptors, or a disk that fails: nothing is known of the program, and nothing was run. */
+function unseen({ name }: ProgramName, error: unknown): Failure {
+  const { code, message } = portErrorFrom(error, { path: name, doing: 'look at' });
+  return { ...localObstacle(code, message), class: 'transient' };
 }
 
 /** A local obstacle as a failure: re-checked without a request, and nothing was sent. */
