@@ -17,7 +17,7 @@ const ROOMS: readonly Room[] = [
   // The composition root: main is the process, guard what protects it, assemble the daemon in it, parts what belongs to one credential, login what
   // one command needs; only they know adapters and server.
   {
-    files: /^daemon\/(?:main|guard|assemble|parts|publish-parts|login)\.ts$/,
+    files: /^daemon\/(?:main|guard|assemble|parts|publish-parts|login|alert-test)\.ts$/,
     imports: ['core/', 'config/', 'daemon/', 'adapters/', 'api/server.ts'],
     node: true,
     packages: [],
@@ -32,6 +32,7 @@ const ROOMS: readonly Room[] = [
       'daemon/parts.ts',
       'daemon/publish-parts.ts',
       'daemon/login.ts',
+      'daemon/alert-test.ts',
     ],
     node: true,
     packages: [],
@@ -64,9 +65,9 @@ const ROOMS: readonly Room[] = [
     packages: ['commander'],
   },
   {
-    files: /^cli\/commands\/login\.ts$/,
+    files: /^cli\/commands\/(?:login|alert)\.ts$/,
     imports: ['cli/', 'config/', 'core/'],
-    dynamic: ['daemon/login.ts'],
+    dynamic: ['daemon/login.ts', 'daemon/alert-test.ts'],
     node: true,
     packages: [],
   },

@@ -13,6 +13,7 @@ import {
   perform,
   splitRest,
 } from './command.ts';
+import { command as alert } from './commands/alert.ts';
 import { command as check } from './commands/check.ts';
 import { command as classify } from './commands/classify.ts';
 import { createCompletion } from './commands/completion.ts';
@@ -43,6 +44,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   explain,
   classify,
   check,
+  alert,
   reload,
   init,
   service,

@@ -5,7 +5,7 @@
  */
 import { storeDefaults } from '../core/store-format.ts';
 import { complain, pathText } from './complaint.ts';
-import type { Config, CredentialConfig } from './config.ts';
+import type { Config, CredentialConfig, SinkConfig } from './config.ts';
 import { isReadableByOthers, modeText, statOrNull } from './file-facts.ts';
 import { readMountPoints } from './mount-points.ts';
 import type { Capture } from './paths.ts';
@@ -33,7 +33,7 @@ export async function adviseOn(
     ...(await adviseOnEnvFiles(config, capture)),
     ...(await adviseOnPrograms(config, capture)),
     ...adviseOnReach(config, raw, capture),
-    ...adviseOnUrls(raw),
+    ...adviseOnSinkSecrets(raw),
   ];
 }
 
@@ -157,19 +157,33 @@ function adviseOnReach(config: Config, raw: RawConfig, capture: Capture): readon
 const hasDesktop = ({ env, platform }: Capture): boolean =>
   platform !== 'linux' || [env.DISPLAY, env.WAYLAND_DISPLAY, env.DBUS_SESSION_BUS_ADDRESS].some(Boolean);
 
-function adviseOnUrls(raw: RawConfig): readonly Advice[] {
-  return (raw.alerts?.sinks ?? []).flatMap((sink, index) => {
-    const isWritten = 'url' in sink && !sink.url.includes('$') && !/^http:/i.test(sink.url);
-    if (!isWritten) return [];
-    return [
-      fileAdvice('url_in_configuration', ['alerts', 'sinks', index, 'url'], {
-        expected: `\${env:NAME} or \${file:PATH}`,
-        seen: 'the URL itself (not shown)',
-        remedy: 'whoever has it can send in your name: keep it out of this file',
-      }),
-    ];
-  });
+function adviseOnSinkSecrets(raw: RawConfig): readonly Advice[] {
+  return (raw.alerts?.sinks ?? []).flatMap((sink, index) =>
+    Object.entries(sink)
+      .filter(([key, value]) => SINK_SECRETS[sink.type].includes(key) && typeof value === 'string')
+      .filter(([, value]) => !String(value).includes('$') && !/^http:/i.test(String(value)))
+      .map(([key]) =>
+        fileAdvice('secret_in_configuration', ['alerts', 'sinks', index, key], {
+          expected: `\${env:NAME} or \${file:PATH}`,
+          seen: 'the secret itself (not shown)',
+          remedy: 'whoever has it can send in your name: keep it out of this file',
+        }),
+      ),
+  );
 }
+
+/** What lets others send; an http address leads to this machine only. */
+const SINK_SECRETS: Readonly<Record<SinkConfig['type'], readonly string[]>> = {
+  log: [],
+  desktop: [],
+  command: [],
+  webhook: ['url', 'secret'],
+  slack: ['url'],
+  discord: ['url'],
+  telegram: ['botToken'],
+  ntfy: ['topic', 'token'],
+  sentry: ['dsn'],
+};
 
 const fileAdvice = (
   code: string,

@@ -164,4 +164,22 @@ export type SinkConfig =
   | { readonly type: 'command'; readonly argv: Argv; readonly cwd: string; readonly timeoutMs: number }
   /** `url` and `secret` are secrets; without a secret messages are not signed. */
   | { readonly type: 'webhook'; readonly url: string; readonly secret: string | null; readonly timeoutMs: number }
-  | { readonly type: 'slack'; readonly url: string; readonly timeoutMs: number };
+  | { readonly type: 'slack' | 'discord'; readonly url: string; readonly timeoutMs: number }
+  /** `botToken` is a secret; `url` is the server's. */
+  | {
+      readonly type: 'telegram';
+      readonly url: string;
+      readonly botToken: string;
+      readonly chatId: string;
+      readonly timeoutMs: number;
+    }
+  /** `topic` and `token` are secrets; `url` is the server's. */
+  | {
+      readonly type: 'ntfy';
+      readonly url: string;
+      readonly topic: string;
+      readonly token: string | null;
+      readonly timeoutMs: number;
+    }
+  /** `dsn` is a secret. */
+  | { readonly type: 'sentry'; readonly dsn: string; readonly timeoutMs: number };

@@ -4,19 +4,15 @@
  * Rule: pure; reports every problem it finds and gives back what is left, so that further checks can go on.
  */
 import { dirname } from 'node:path';
-import { ALERT_KINDS } from '../core/policy.ts';
-import { ALERT_SWITCHES } from './alert-keys.ts';
-import type { Config, SinkConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
-import { isLoopback } from './loopback.ts';
 import { type Capture, lockPlaces, runtimeDirectory, socketPath, socketPathBytesMax, stateDirectory } from './paths.ts';
+import { resolveAlerts } from './resolve-alerts.ts';
 import { resolveChains } from './resolve-chains.ts';
 import { resolveCredential } from './resolve-credential.ts';
-import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
-import type { RawAlerts, RawConfig } from './schema.ts';
+import { type At, type Resolver, report, resolveFile } from './resolver.ts';
+import type { RawConfig } from './schema.ts';
 import type { FileSecret } from './secrets.ts';
-
-const MS_PER_HOUR = 3_600_000;
 
 /** @param options `path`: the file, absolute; `socket`: what `--socket` said; `files`: what `${file:}` references brought */
 export function resolveConfig(
@@ -71,48 +67,4 @@ function checkSocketPath(resolver: Resolver, path: string): void {
     seen: `${bytes} bytes`,
     remedy: 'set a shorter one, for example "/run/user/1000/freshd.sock"',
   });
-}
-
-function resolveAlerts(resolver: Resolver, raw: RawAlerts): Config['alerts'] {
-  const sinks = (raw.sinks ?? [{ type: 'log' as const }]).map((sink, index) =>
-    resolveSink(resolver, ['alerts', 'sinks', index], sink),
-  );
-  return {
-    kinds: ALERT_KINDS.filter((kind) => raw[ALERT_SWITCHES[kind].key] ?? true),
-    reminderMs: raw.reminderHours === undefined ? null : Math.round(raw.reminderHours * MS_PER_HOUR),
-    sinks,
-  };
-}
-
-function resolveSink(resolver: Resolver, at: At, raw: NonNullable<RawAlerts['sinks']>[number]): SinkConfig {
-  if (raw.type === 'log') return { type: 'log' };
-  const timeoutMs = Math.round((raw.timeoutSeconds ?? SETTING_TABLE.sinkTimeoutSeconds.default) * 1_000);
-  switch (raw.type) {
-    case 'desktop':
-      return { type: raw.type, timeoutMs };
-    case 'command':
-      return { type: raw.type, argv: resolveArgv(resolver, raw.command), cwd: resolver.directory, timeoutMs };
-    case 'webhook': {
-      const secret = raw.secret === undefined ? null : resolveText(resolver, [...at, 'secret'], raw.secret);
-      return { type: raw.type, url: resolveUrl(resolver, [...at, 'url'], raw.url), secret, timeoutMs };
-    }
-    case 'slack':
-      return { type: raw.type, url: resolveUrl(resolver, [...at, 'url'], raw.url), timeoutMs };
-  }
-}
-
-/** Never shown: such a URL is a secret. */
-function resolveUrl(resolver: Resolver, at: At, text: string): string {
-  const problemsBefore = resolver.problems.length;
-  const value = resolveText(resolver, at, text);
-  if (resolver.problems.length > problemsBefore) return value;
-  const url = URL.canParse(value) ? new URL(value) : null;
-  if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url)))) {
-    report(resolver, at, {
-      expected: 'an https URL, or an http one to this machine',
-      seen: url === null ? 'no URL (not shown)' : `one with ${url.protocol} (not shown)`,
-      remedy: 'correct it where it is taken from',
-    });
-  }
-  return value;
 }

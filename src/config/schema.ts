@@ -8,6 +8,7 @@ import { ALERT_KINDS } from '../core/policy.ts';
 import { ALERT_KEYS, ALERT_SWITCHES, type AlertKey } from './alert-keys.ts';
 import { complain, describeSeen } from './complaint.ts';
 import { LIMIT_NAMES, SETTING_TABLE } from './limits.ts';
+import { sinkSchema } from './schema-alert-sink.ts';
 import { credentialSchema, limitShape } from './schema-credential.ts';
 import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
 
@@ -16,53 +17,6 @@ const CONFIG_VERSION = 1;
 
 const alertsElsewhere = Object.fromEntries([...ALERT_KEYS, 'reminderHours', 'sinks'].map((key) => [key, '"alerts"']));
 const limitsElsewhere = Object.fromEntries(LIMIT_NAMES.map((name) => [name, '"defaults", or a credential']));
-
-const sinkTimeout = number(SETTING_TABLE.sinkTimeoutSeconds);
-
-const sinkUrl = text({
-  expected: 'a URL',
-  secret: true,
-  doc: `Where to send it. Best as \`\${env:NAME}\`: such a URL is a secret. https, or http to this machine.`,
-});
-
-const sinkSecret = text({
-  expected: 'a text',
-  secret: true,
-  doc: `Signs each message: HMAC-SHA-256 in the header \`X-Freshd-Signature: sha256=…\`. Best as \`\${env:NAME}\`.`,
-}).optional();
-
-const sinkSchema = oneOf(
-  'type',
-  [
-    object({ type: choice(['log'], { doc: 'The log.' }) }, { doc: 'Writes the alert into the log.' }),
-    object(
-      { type: choice(['desktop'], { doc: 'The desktop.' }), timeoutSeconds: sinkTimeout },
-      { doc: 'Shows a notification in the session of this user.' },
-    ),
-    object(
-      {
-        type: choice(['command'], { doc: 'A program.' }),
-        command: argv({ doc: 'The program and its arguments.' }),
-        timeoutSeconds: sinkTimeout,
-      },
-      { doc: 'Runs a program with the alert as JSON on stdin.' },
-    ),
-    object(
-      {
-        type: choice(['webhook'], { doc: 'A URL.' }),
-        url: sinkUrl,
-        secret: sinkSecret,
-        timeoutSeconds: sinkTimeout,
-      },
-      { doc: 'Posts the alert as JSON.' },
-    ),
-    object(
-      { type: choice(['slack'], { doc: 'An incoming webhook of Slack.' }), url: sinkUrl, timeoutSeconds: sinkTimeout },
-      { doc: 'Posts the alert to Slack.' },
-    ),
-  ],
-  { values: ['log', 'desktop', 'command', 'webhook', 'slack'], doc: 'One way to reach a person.' },
-);
 
 const alertSwitches = Object.fromEntries(
   ALERT_KINDS.map((kind) => [ALERT_SWITCHES[kind].key, flag({ doc: ALERT_SWITCHES[kind].doc, fallback: 'true' })]),

@@ -6,8 +6,12 @@
 import { basename, join } from 'node:path';
 import { createCommandSink } from '../adapters/alert/command.ts';
 import { createDesktopSink } from '../adapters/alert/desktop.ts';
+import { createDiscordSink } from '../adapters/alert/discord.ts';
 import { createLogSink } from '../adapters/alert/log.ts';
+import { createNtfySink } from '../adapters/alert/ntfy.ts';
+import { createSentrySink } from '../adapters/alert/sentry.ts';
 import { createSlackSink } from '../adapters/alert/slack.ts';
+import { createTelegramSink } from '../adapters/alert/telegram.ts';
 import { createWebhookSink } from '../adapters/alert/webhook.ts';
 import { createCommandRefresh } from '../adapters/refresh/command.ts';
 import { childEnvironment } from '../adapters/refresh/environment.ts';
@@ -156,7 +160,15 @@ function buildSink(sink: SinkConfig, site: Site): AlertSink {
         ...(sink.secret === null ? {} : { secret: sink.secret }),
       });
     case 'slack':
-      return createSlackSink({ url: sink.url, timeoutMs: sink.timeoutMs });
+      return createSlackSink(sink);
+    case 'discord':
+      return createDiscordSink(sink);
+    case 'telegram':
+      return createTelegramSink(sink);
+    case 'ntfy':
+      return createNtfySink(sink);
+    case 'sentry':
+      return createSentrySink(sink);
   }
 }
 

@@ -7,6 +7,7 @@
 import type { Alert, AttemptReason, Down, Publication } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
+import type { AlertKind } from '../core/policy.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { EpochMs, Fingerprint, Now, TokenResponse, TokenSet } from '../core/token.ts';
 import type { ChainsPort } from './ports-chains.ts';
@@ -154,7 +155,8 @@ export interface SentinelPort {
 /** A sent alert in words, for sinks that take text, beside its facts for those that take JSON. */
 export interface AlertMessage {
   readonly credential: string;
-  readonly alert: Alert;
+  /** `test`: nothing has happened, somebody wants to see an alert arrive. */
+  readonly alert: Omit<Alert, 'kind'> & { readonly kind: AlertKind | 'test' };
   readonly title: string;
   readonly text: string;
   /** The exact command that helps, if there is one. */

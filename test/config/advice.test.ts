@@ -89,10 +89,15 @@ describe('what is legal but unwise', () => {
     expect(await adviceOn(only({}, desktop), { env: { DISPLAY: ':0' } })).toEqual([]);
   });
 
-  test('a sink URL that stands in the file itself', async () => {
-    const url = 'https://hooks.example/services/very-secret';
-    const result = await load(only({}, { sinks: [{ type: 'slack', url }] }));
-    expect(result).toMatchObject({ advice: [{ code: 'url_in_configuration' }] });
+  test.each([
+    { type: 'slack', url: 'https://hooks.example/services/very-secret' },
+    { type: 'discord', url: 'https://hooks.example/webhooks/very-secret' },
+    { type: 'telegram', botToken: '1:very-secret', chatId: '7' },
+    { type: 'ntfy', topic: 'very-secret' },
+    { type: 'sentry', dsn: 'https://very-secret@errors.example/7' },
+  ])('a secret of the sink $type that stands in the file itself', async (sink) => {
+    const result = await load(only({}, { sinks: [sink] }));
+    expect(result).toMatchObject({ advice: [{ code: 'secret_in_configuration' }] });
     expect(JSON.stringify(result.ok && result.advice)).not.toContain('very-secret');
   });
 

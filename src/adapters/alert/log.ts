@@ -1,15 +1,15 @@
 /**
  * The log sink: every alert is also a log record, whoever else hears of it.
  */
-import type { AlertKind } from '../../core/policy.ts';
-import type { AlertSink, LogLevel, LogPort } from '../../daemon/ports.ts';
+import type { AlertSink, LogPort } from '../../daemon/ports.ts';
+import { severity } from './severity.ts';
 
 /** Never refuses. */
 export function createLogSink(log: LogPort): AlertSink {
   return {
     name: 'log',
     async send({ alert, credential, title, remedy }) {
-      log.write(LEVEL[alert.kind], 'alert', {
+      log.write(severity(alert.kind), 'alert', {
         credential,
         kind: alert.kind,
         id: alert.id,
@@ -22,18 +22,3 @@ export function createLogSink(log: LogPort): AlertSink {
     },
   };
 }
-
-/** `error` where a person must act, `info` for good news. */
-const LEVEL: Readonly<Record<AlertKind, LogLevel>> = {
-  first_failure: 'warn',
-  escalated: 'warn',
-  recovering: 'error',
-  reauthorization_required: 'error',
-  restored: 'info',
-  suspicious_refresh_rate: 'warn',
-  clock_skew: 'warn',
-  rate_limited_past_expiry: 'warn',
-  refresh_token_expiring: 'warn',
-  delivery_failed: 'warn',
-  delivery_restored: 'info',
-};

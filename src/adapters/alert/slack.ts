@@ -4,7 +4,7 @@
  * Rule: what Slack would read as a mention, a link or markup is text to it.
  */
 import type { AlertSink } from '../../daemon/ports.ts';
-import { endpoint, postJson } from './post-json.ts';
+import { endpoint, post } from './post.ts';
 
 export interface SlackSinkOptions {
   /** The incoming webhook's address; whoever has it can post. */
@@ -19,7 +19,7 @@ export function createSlackSink(options: SlackSinkOptions): AlertSink {
     name: to.name,
     async send({ title, text }) {
       const body = JSON.stringify({ text: escaped(`${title}\n${text}`), mrkdwn: false });
-      await postJson(to, body, { timeoutMs: options.timeoutMs });
+      await post(to, body, { timeoutMs: options.timeoutMs });
     },
   };
 }

@@ -6,7 +6,7 @@
 import { createHmac } from 'node:crypto';
 import type { AlertSink } from '../../daemon/ports.ts';
 import { eventJson } from './event-json.ts';
-import { endpoint, postJson } from './post-json.ts';
+import { endpoint, post } from './post.ts';
 
 export interface WebhookSinkOptions {
   /** https, or http on loopback. */
@@ -28,7 +28,7 @@ export function createWebhookSink(options: WebhookSinkOptions): AlertSink {
     async send(message) {
       const body = eventJson(message);
       const headers = secret === undefined ? {} : { 'X-Freshd-Signature': `sha256=${signature(secret, body)}` };
-      await postJson(to, body, { timeoutMs, headers });
+      await post(to, body, { timeoutMs, headers });
     },
   };
 }

@@ -2,7 +2,11 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createDiscordSink } from '../../../src/adapters/alert/discord.ts';
+import { createNtfySink } from '../../../src/adapters/alert/ntfy.ts';
+import { createSentrySink } from '../../../src/adapters/alert/sentry.ts';
 import { createSlackSink } from '../../../src/adapters/alert/slack.ts';
+import { createTelegramSink } from '../../../src/adapters/alert/telegram.ts';
 import { createWebhookSink } from '../../../src/adapters/alert/webhook.ts';
 import { PortError } from '../../../src/daemon/ports.ts';
 import { message } from './message.ts';
@@ -56,9 +60,21 @@ async function refusal(sending: Promise<void>): Promise<PortError> {
   return error;
 }
 
+const BOT_TOKEN = '12:s3cr3tw0rd';
+const telegram = (timeoutMs: number) =>
+  createTelegramSink({ url: origin, botToken: BOT_TOKEN, chatId: '-1001', timeoutMs });
+const ntfy = (timeoutMs: number) => createNtfySink({ url: origin, topic: 's3cr3tw0rd', token: 'tk_1', timeoutMs });
+const sentry = (timeoutMs: number) =>
+  createSentrySink({ dsn: `${origin.replace('//', '//s3cr3tw0rd@')}/below/42`, timeoutMs });
+
+/** Each with the path that it posts to. */
 const sinks = [
-  ['webhook', (timeoutMs: number) => createWebhookSink({ url: origin + SECRET_PATH, timeoutMs })],
-  ['slack', (timeoutMs: number) => createSlackSink({ url: origin + SECRET_PATH, timeoutMs })],
+  ['webhook', SECRET_PATH, (timeoutMs: number) => createWebhookSink({ url: origin + SECRET_PATH, timeoutMs })],
+  ['slack', SECRET_PATH, (timeoutMs: number) => createSlackSink({ url: origin + SECRET_PATH, timeoutMs })],
+  ['discord', SECRET_PATH, (timeoutMs: number) => createDiscordSink({ url: origin + SECRET_PATH, timeoutMs })],
+  ['telegram', `/bot${encodeURIComponent(BOT_TOKEN)}/sendMessage`, telegram],
+  ['ntfy', '/', ntfy],
+  ['sentry', '/below/api/42/envelope/', sentry],
 ] as const;
 
 describe('the webhook sink', () => {
@@ -115,7 +131,85 @@ describe('the slack sink', () => {
   });
 });
 
-describe.each(sinks)('%s against a server that', (type, create) => {
+test('the discord sink: E3: posts the text; markup and mentions are text, links have no preview', async () => {
+  const sink = createDiscordSink({ url: origin + SECRET_PATH, timeoutMs: PATIENT_MS });
+  await sink.send(message({}, 'run @everyone my_bot_x'));
+  const { content, ...rest } = JSON.parse(received[0]?.body ?? '');
+  expect(content).toMatch(/^freshd: claude needs you/);
+  expect(content).toContain('Do: run \\@everyone my\\_bot\\_x');
+  expect(rest).toEqual({ allowed_mentions: { parse: [] }, flags: 4 });
+});
+
+test('the telegram sink: E3: the bot sends plain text to the chat', async () => {
+  await telegram(PATIENT_MS).send(message());
+  expect(received[0]?.path).toBe(`/bot${encodeURIComponent(BOT_TOKEN)}/sendMessage`);
+  expect(JSON.parse(received[0]?.body ?? '')).toEqual({
+    chat_id: '-1001',
+    text: expect.stringMatching(/^freshd: claude needs you.*\n(.|\n)*Do: claude \/login$/),
+    link_preview_options: { is_disabled: true },
+  });
+});
+
+test('the ntfy sink: A8: a request to act is loud, good news are not', async () => {
+  await ntfy(PATIENT_MS).send(message());
+  await ntfy(PATIENT_MS).send(message({ kind: 'restored' }));
+  const [urgent, good] = received.map(({ body }) => JSON.parse(body));
+  expect(received[0]?.headers.authorization).toBe('Bearer tk_1');
+  expect(urgent).toEqual({
+    topic: 's3cr3tw0rd',
+    title: 'freshd: claude needs you: it cannot be refreshed any more',
+    message: expect.stringContaining('Do: claude /login'),
+    priority: 5,
+    tags: ['rotating_light'],
+  });
+  expect(good).toMatchObject({ priority: 3, tags: ['white_check_mark'] });
+});
+
+describe('the sentry sink', () => {
+  const events = () => received.map(({ body }) => body.split('\n').map((line) => JSON.parse(line)));
+
+  test('B1 E3: sends one event, grouped by credential and code', async () => {
+    await sentry(PATIENT_MS).send(message());
+    expect(received[0]).toMatchObject({ path: '/below/api/42/envelope/' });
+    expect(received[0]?.headers).toMatchObject({
+      'content-type': 'application/x-sentry-envelope',
+      'x-sentry-auth': expect.stringMatching(/^Sentry sentry_version=7, .*sentry_key=s3cr3tw0rd$/),
+    });
+    const [[envelope, item, event] = []] = events();
+    expect(envelope).toEqual({ event_id: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(item).toEqual({ type: 'event' });
+    expect(event).toEqual({
+      event_id: envelope.event_id,
+      timestamp: Date.UTC(2026, 10, 22, 2, 14, 7) / 1_000,
+      platform: 'other',
+      logger: 'freshd',
+      level: 'error',
+      logentry: { formatted: 'freshd: claude needs you: it cannot be refreshed any more' },
+      fingerprint: ['freshd', 'claude', 'invalid_grant'],
+      tags: { credential: 'claude', kind: 'reauthorization_required', code: 'invalid_grant' },
+      extra: { text: expect.stringContaining('Do: claude /login'), remedy: 'claude /login', failures: 1 },
+    });
+  });
+
+  test('E3: the same alert sent again is the same event, another alert another one', async () => {
+    for (const changes of [{}, {}, { id: 'claude-8-reauthorization_required' }]) {
+      await sentry(PATIENT_MS).send(message(changes));
+    }
+    const [first, again, other] = events().map(([envelope]) => envelope.event_id);
+    expect([again === first, other === first]).toEqual([true, false]);
+  });
+
+  test.each(['https://errors.example/42', 'https://s3cr3tw0rd@errors.example', 'errors.example'])(
+    '%s is no DSN, which is said without repeating it',
+    (dsn) => {
+      const creating = () => createSentrySink({ dsn, timeoutMs: PATIENT_MS });
+      expect(creating).toThrow(/expected https:\/\/KEY@HOST\/PROJECT/);
+      expect(creating).not.toThrow(/s3cr3tw0rd/);
+    },
+  );
+});
+
+describe.each(sinks)('%s against a server that', (type, path, create) => {
   test.each([500, 503, 401, 403, 404, 429])(
     'answers %i: refused, with the status as code and no word of the answer',
     async (status) => {
@@ -130,7 +224,7 @@ describe.each(sinks)('%s against a server that', (type, create) => {
     answer = (response) => response.writeHead(status, { Location: `${origin}/elsewhere` }).end();
     const error = await refusal(create(PATIENT_MS).send(message()));
     expect(error.code).toBe(`sink_refused_${status}`);
-    expect(received.map(({ path }) => path)).toEqual([SECRET_PATH]);
+    expect(received.map((request) => request.path)).toEqual([path]);
   });
 
   test('never answers: ends at the time limit', async () => {

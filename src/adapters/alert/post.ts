@@ -36,11 +36,11 @@ export function endpoint(type: string, address: string): Endpoint {
 }
 
 /**
- * Posts and waits for the status; redirects are not followed, the body of the answer is not read.
+ * Posts JSON, or what the headers say instead, and waits for the status; redirects are not followed, the body of the answer is not read.
  * @param limits `timeoutMs` bounds the whole exchange: a network that swallows packets never answers
  * @throws PortError `sink_timed_out`, `sink_unreachable` or `sink_refused_<status>`
  */
-export async function postJson(
+export async function post(
   to: Endpoint,
   body: string,
   limits: { readonly timeoutMs: number; readonly headers?: Readonly<Record<string, string>> },
@@ -61,7 +61,7 @@ export async function postJson(
   );
 }
 
-async function answerOf(to: Endpoint, body: string, limits: Parameters<typeof postJson>[2]): Promise<Response> {
+async function answerOf(to: Endpoint, body: string, limits: Parameters<typeof post>[2]): Promise<Response> {
   try {
     return await fetch(to.url, {
       method: 'POST',
