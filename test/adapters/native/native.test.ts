@@ -83,11 +83,11 @@ async function accepting(path: string): Promise<() => Promise<number>> {
 }
 
 describe('news for the service manager', () => {
-  test.for(['path', 'abstract name'])(
-    'reaches a socket that is a %s, whole and without a process',
+  test.for(['a path', 'an abstract name'])(
+    'reaches a socket at %s, whole and without a process',
     async (kind, ctx) => {
       const native = linuxNative(ctx);
-      const address = kind === 'path' ? join(directory, 'notify') : `@freshd-test-${process.pid}`;
+      const address = kind === 'a path' ? join(directory, 'notify') : `@freshd-test-${process.pid}`;
       const lines = await python(ctx, RECEIVER, address);
       expect((await lines.next()).value).toBe('bound');
       const notify = createNotifySocket({ address, support: { isAvailable: true, native } });
