@@ -41,9 +41,8 @@ export function build(
   const journal = fakeJournal();
   const log = keptLog();
   const events: Event[] = [];
-  const credential = managed('a', { store, refresh }, options.policy);
   const attempts = new Attempts({
-    credential: (name) => (name === 'a' ? credential : undefined),
+    credential: (name) => (name.startsWith('a') ? managed(name, { store, refresh }, options.policy) : undefined),
     state: (name) => stateOf(name, clock),
     isReconciling: () => false,
     report: (_name, event) => events.push(event),
@@ -57,8 +56,8 @@ export function build(
     lockLimitMs: 30_000,
     stepLimitMs: 100,
   });
-  const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED) =>
-    attempts.begin('a', { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false, setAside: null });
+  const begin = (attempt = 1, expected: Fingerprint | null = EXPECTED, name = 'a') =>
+    attempts.begin(name, { type: 'begin_attempt', attempt, reason: 'due', expected, guarded: false, setAside: null });
   const run = (attempt = 1) => attempts.run('a', { attempt, reason: 'due' });
   return { attempts, begin, run, store, refresh, journal, log, events, clock };
 }

@@ -459,6 +459,26 @@ test('F83: a store that hangs is asked by one attempt, and by the next when that
   });
 });
 
+test('F83: while eight stores hang no other is asked, so that the journal keeps its threads', async () => {
+  const built = build({ slots: 20 });
+  const silent = deferred();
+  const asked: number[] = [];
+  built.store.lock = async () => {
+    asked.push(asked.length);
+    await silent.promise;
+    throw new PortError('gone', { code: 'io_error', remedy: '' });
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, nth) => built.begin(1, EXPECTED, `a${nth}`)));
+  await built.begin(1, EXPECTED, 'a8');
+  expect(asked).toHaveLength(8);
+  expect(built.events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'store_busy', unsent: true } });
+  silent.resolve();
+  await until(() => {
+    void built.begin(2, EXPECTED, 'a8');
+    return asked.length > 8;
+  });
+});
+
 test('a store write that hangs is answered as timed_out', async () => {
   const built = build();
   const answer = await answerOf(built);

@@ -40,7 +40,7 @@ function build(options: { local?: boolean; attempting?: boolean; code?: string }
     fingerprint,
     limitMs: 20,
   });
-  return { check: () => check('a'), store, refresh, log, events };
+  return { check: (name = 'a') => check(name), store, refresh, log, events };
 }
 
 test('E6: a store that changed is reported with what it holds, and not again while it stays so', async () => {
@@ -91,6 +91,26 @@ test('a file system that hangs says nothing about the store, and gets no second 
   expect(events.at(-1)).toMatchObject({ type: 'store_changed', grant: { fingerprint: fingerprint('refresh-9') } });
   await check();
   expect(events.at(-1)).toEqual({ type: 'store_unchanged', obstacle: null });
+});
+
+test('F83: while eight stores hang no other is looked at, so that the journal keeps its threads', async () => {
+  const { check, store, events } = build();
+  const hang = deferred();
+  const { readIfChanged } = store;
+  let looks = 0;
+  store.readIfChanged = async () => {
+    looks += 1;
+    await hang.promise;
+    return readIfChanged();
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, nth) => check(`a${nth}`)));
+  await check('a8');
+  expect([looks, events.length]).toEqual([8, 9]);
+  hang.resolve();
+  await until(() => {
+    void check('a8');
+    return looks > 8;
+  });
 });
 
 test('a store that nobody may read is broken, with the reason; a full table of descriptors is not', async () => {

@@ -30,6 +30,10 @@ test.for([{ since: 'before the start' }, { since: 'some time' }])(
     const isEarly = since === 'before the start';
     if (isEarly) mounts.run(HANG);
     const daemon = mounts.start();
+    if (isEarly) {
+      const advice = await daemon.until(({ event, code }) => event === 'config_advice' && code === 'files_silent');
+      expect(advice.detail).toContain('see which mount hangs');
+    }
     const isDelivered = () => workshop.env().DEMO_TOKEN === stored(workshop).access_token;
     await eventually(isDelivered);
     if (!isEarly) mounts.run(HANG);
