@@ -135,7 +135,9 @@ class MemberChains implements Chains {
 
   async configure(chains: readonly ManagedChain[]): Promise<readonly string[]> {
     const added = chains.filter(({ spec }) => !this.#states.has(spec.name));
-    const memories = new Map(await Promise.all(added.map(({ spec }) => this.#remembered(spec.name))));
+    const memories = new Map(
+      await Promise.all(added.map(async ({ spec: { name } }) => [name, await this.#keeper.load(name)] as const)),
+    );
     const names = new Set(chains.map(({ spec }) => spec.name));
     const gone = this.names().filter((name) => !names.has(name));
     for (const name of gone) {
@@ -170,17 +172,6 @@ class MemberChains implements Chains {
     const others = this.#byMember.get(credential);
     if (others === undefined) this.#byMember.set(credential, [chain]);
     else others.push(chain);
-  }
-
-  async #remembered(chain: string): Promise<readonly [string, unknown]> {
-    try {
-      const memory = await this.#options.memory.load(chain);
-      if (memory !== null) this.#keeper.loaded(chain, memory);
-      return [chain, memory];
-    } catch (error) {
-      this.#options.log.write('warn', 'memory_unreadable', { chain, ...describeBug(error) });
-      return [chain, null];
-    }
   }
 
   #views(chain: ChainState, now: Now): readonly MemberView[] {

@@ -6,20 +6,18 @@
 import { initialState } from '../core/memory.ts';
 import type { StandIn } from '../core/stand-in.ts';
 import type { CredentialState } from '../core/state.ts';
-import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import type { Engine } from './engine.ts';
 import { createGate } from './gate.ts';
 import type { MemoryKeeper } from './memory-keeper.ts';
 import { logStillWaiting } from './observe.ts';
-import type { ClockPort, LogPort, MemoryPort } from './ports.ts';
+import type { ClockPort, LogPort } from './ports.ts';
 import type { Reconciler } from './reconcile.ts';
 import { within } from './time-limit.ts';
 import type { StoreWatches } from './watch-stores.ts';
 
 export interface FirstEventsOptions {
   readonly engine: Engine;
-  readonly memory: MemoryPort;
   readonly keeper: MemoryKeeper<CredentialState>;
   readonly watches: StoreWatches;
   readonly reconciler: Reconciler;
@@ -37,7 +35,7 @@ export interface FirstEventsOptions {
 export function createFirstEvents(
   options: FirstEventsOptions,
 ): (credentials: readonly ManagedCredential[]) => Promise<void> {
-  const { engine, memory: port, keeper, watches, reconciler, remedy, standIns, clock, log, isStopping } = options;
+  const { engine, keeper, watches, reconciler, remedy, standIns, clock, log, isStopping } = options;
 
   return async (credentials) => {
     const gate = createGate(LOADS_MAX);
@@ -46,11 +44,7 @@ export function createFirstEvents(
 
   async function takeIn(credential: ManagedCredential): Promise<void> {
     const { name, policy, parts } = credential;
-    const memory = await port.load(name).catch((error: unknown) => {
-      log.write('warn', 'memory_unreadable', { credential: name, ...describeBug(error) });
-      return null;
-    });
-    if (memory !== null) keeper.loaded(name, memory);
+    const memory = await keeper.load(name);
     watches.set(credential);
     const reading = reconciler.firstEvent(credential, (late) => engine.dispatch(name, late));
     const event = await within(reading, FIRST_READING_MS_MAX);

@@ -1,5 +1,5 @@
 /**
- * Keeps freshd's own memory of each credential, and of each chain, on disk: saved after a step that changed it, the latest wins.
+ * Keeps freshd's own memory of each credential, and of each chain, on disk: loaded once, and saved after a step that changed it, the latest wins.
  *
  * Rule: at most one save per credential is under way. A save that fails is logged once per row of failures and repeated with
  * the next change, and at the latest at `flush`; losing a memory costs comfort (an alert twice), never a token.
@@ -18,8 +18,11 @@ export interface MemoryKeeperOptions<State> {
 }
 
 export interface MemoryKeeper<State> {
-  /** What was found on disk at start: it need not be saved again. */
-  loaded(credential: string, memory: unknown): void;
+  /**
+   * What is remembered of it, which need not be saved again.
+   * @returns null when there is nothing, and when it cannot be read, which is logged
+   */
+  load(credential: string): Promise<unknown>;
   note(state: State, now: Now): void;
   forget(credential: string): void;
   /** Resolves when everything noted is saved or has failed. */
@@ -43,8 +46,15 @@ export function createMemoryKeeper<State extends { readonly name: string }>(
   const steadied = createSteadier();
 
   return {
-    loaded(credential, memory) {
-      keptOf(credential).saved = digestOf(JSON.stringify(memory));
+    async load(credential) {
+      try {
+        const memory = await options.port.load(credential);
+        if (memory !== null) keptOf(credential).saved = digestOf(JSON.stringify(memory));
+        return memory;
+      } catch (error) {
+        options.log.write('warn', 'memory_unreadable', { credential, ...describeBug(error) });
+        return null;
+      }
     },
     note(state, now) {
       const memory = keptOf(state.name);

@@ -25,11 +25,25 @@ test('what did not change is not saved again, although the clocks drift by a mil
 
 test('what was loaded and did not change is not written again', async () => {
   const { clock, port, keeper, state } = build();
-  keeper.loaded('a', JSON.parse(JSON.stringify(remember(state, clock.now()))));
+  port.kept.set('a', JSON.parse(JSON.stringify(remember(state, clock.now()))));
+  expect(await keeper.load('a')).toMatchObject({ generation: state.generation });
   keeper.note(state, clock.now());
   await keeper.flush();
   expect(port.saves).toBe(0);
   keeper.note({ ...state, attempt: 1 }, clock.now());
+  await keeper.flush();
+  expect(port.saves).toBe(1);
+});
+
+test('D1: a memory that cannot be read counts as none, is said, and is written anew', async () => {
+  const { clock, port, log, keeper, state } = build();
+  port.load = async () => {
+    throw new Error('sk-secret-1234567');
+  };
+  expect(await keeper.load('a')).toBeNull();
+  expect(log.of('memory_unreadable')).toMatchObject([{ level: 'warn', fields: { credential: 'a' } }]);
+  expect(JSON.stringify(log.records)).not.toContain('sk-secret');
+  keeper.note(state, clock.now());
   await keeper.flush();
   expect(port.saves).toBe(1);
 });
