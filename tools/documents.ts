@@ -8,6 +8,7 @@ import { configJsonSchema } from './config-schema.ts';
 import { faultDocument } from './fault-document.ts';
 import { lifecycleDocument } from './lifecycle-document.ts';
 import { manPage } from './man-page.ts';
+import { grafanaDashboard, metricsDocument } from './metrics-document.ts';
 import { testTitles } from './test-titles.ts';
 
 /** @returns content by path relative to the repository; a new generated document is one more entry */
@@ -17,6 +18,8 @@ export function generateAll(): ReadonlyMap<string, string> {
     ['docs/config.md', configReference()],
     ['docs/faults.md', faultDocument(testTitles('test'))],
     ['docs/freshd.1', manPage()],
+    ['docs/grafana.json', grafanaDashboard()],
     ['docs/lifecycle.md', lifecycleDocument()],
+    ['docs/metrics.md', metricsDocument()],
   ]);
 }

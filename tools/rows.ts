@@ -144,7 +144,6 @@ E6 | It had to be restarted after the login | It resumes when the stored credent
 
 /** Nothing shows these yet, and why. */
 export const LATER: Readonly<Record<string, string>> = {
-  A12: 'metrics are not built yet',
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
   A17: 'needs other systems: macOS and Windows',
 };
@@ -155,7 +154,6 @@ export const PARTLY: Readonly<Record<string, string>> = {
   F59: 'it is said in the log; alerts belong to credentials',
   F62: 'the look at the peer is not built yet',
   F76: '`freshd doctor` is not built yet',
-  C2: 'metrics are not built yet',
   D4: 'the watchdog is not built yet',
 };
 

@@ -16,7 +16,7 @@ import { CALL_COST } from './throttle.ts';
 import { createTokenReader } from './tokens.ts';
 import type { Waiting } from './waiting.ts';
 
-export interface AppParts extends Pick<ApiContext, 'daemon' | 'events' | 'consumers'> {
+export interface AppParts extends Pick<ApiContext, 'daemon' | 'events' | 'consumers' | 'figures'> {
   readonly waiting: Waiting;
   readonly access: Access;
   readonly operators: Operators;
@@ -24,15 +24,7 @@ export interface AppParts extends Pick<ApiContext, 'daemon' | 'events' | 'consum
 }
 
 /** @returns an application that is ready to route; the caller listens */
-export async function createApp({
-  daemon,
-  waiting,
-  events,
-  consumers,
-  access,
-  operators,
-  log,
-}: AppParts): Promise<FastifyInstance> {
+export async function createApp({ waiting, access, operators, log, ...parts }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -59,7 +51,8 @@ export async function createApp({
     ),
   );
 
-  const context: ApiContext = { daemon, events, consumers, tokens: createTokenReader(daemon, waiting) };
+  const { daemon } = parts;
+  const context: ApiContext = { ...parts, tokens: createTokenReader(daemon, waiting) };
   app.addHook('onRequest', async (request, reply) => {
     const waitMs = access.asker(request.raw.socket).charge(CALL_COST, daemon.now().monotonicMs);
     return waitMs === null ? undefined : send(reply, tooManyRequests(waitMs));
@@ -120,11 +113,11 @@ function apiRequest(request: FastifyRequest, reply: FastifyReply, access: Access
 const lastEventIdIn = ({ 'last-event-id': id }: FastifyRequest['headers']): string | undefined =>
   typeof id === 'string' ? id : undefined;
 
-function send(reply: FastifyReply, { status, body, retryAfterSeconds }: Reply): FastifyReply {
+function send(reply: FastifyReply, { status, body, retryAfterSeconds, contentType }: Reply): FastifyReply {
   reply.code(status).header('cache-control', 'no-store');
   if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
   const isText = typeof body === 'string';
-  return reply.type(isText ? TEXT_TYPE : JSON_TYPE).send(isText ? body : JSON.stringify(body));
+  return reply.type(contentType ?? (isText ? TEXT_TYPE : JSON_TYPE)).send(isText ? body : JSON.stringify(body));
 }
 
 /** `curl -d` names its body a form; there is no second format here to confuse JSON with. */

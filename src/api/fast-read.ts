@@ -13,17 +13,20 @@ import { tokenOnWire } from './wire.ts';
 /** @returns whether the request was answered */
 export type FastRead = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-export function createFastRead(daemon: DaemonPort, access: Access): FastRead {
+/** @param noteRead told the name of each that was answered here */
+export function createFastRead(daemon: DaemonPort, access: Access, noteRead: (name: string) => void): FastRead {
   return (request, response) => {
     const { method, url } = request;
     if (method !== 'GET' || url === undefined || !url.startsWith(PREFIX)) return false;
     // A query or a further path segment is no part of any name, so this finds nothing for them.
-    const read = readNamed(daemon, url.slice(PREFIX.length));
+    const name = url.slice(PREFIX.length);
+    const read = readNamed(daemon, name);
     if (read?.kind !== 'token') return false;
     const asker = access.asker(request.socket);
     if (asker.charge(READ_COST, daemon.now().monotonicMs) !== null || asker.denialOf(read.credential) !== null)
       return false;
     asker.noteRead(read.credential);
+    noteRead(name);
     const isText = wantsText(request.headers.accept);
     const body = isText ? read.accessToken : JSON.stringify(tokenOnWire(read, read));
     response.writeHead(200, [

@@ -63,6 +63,8 @@ function responses(route: Route): Record<string, object> {
 
 function successContent({ answersAs }: Route, content: ReturnType<typeof response>['content']): object {
   switch (answersAs) {
+    case 'text':
+      return { 'text/plain': content['application/json'] };
     case 'json or text':
       return { ...content, 'text/plain': { schema: { type: 'string' } } };
     case 'events':

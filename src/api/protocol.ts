@@ -41,6 +41,7 @@ export const PATHS = {
   reload: '/v1/reload',
   live: '/v1/health/live',
   ready: '/v1/health/ready',
+  metrics: '/metrics',
   openapi: '/openapi.json',
 } as const;
 

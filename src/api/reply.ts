@@ -15,6 +15,8 @@ export interface Reply {
   readonly status: number;
   /** A string is sent as `text/plain`, anything else as JSON. */
   readonly body: string | object;
+  /** In place of these. */
+  readonly contentType?: string;
   readonly retryAfterSeconds: number | null;
 }
 

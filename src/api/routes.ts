@@ -11,6 +11,7 @@ import { chainDetailBody } from './chain-bodies.ts';
 import { type Consumers, presentGeneration } from './consumers.ts';
 import { credentialDetailBody, credentialsBody, liveBody, readyBody } from './descriptions.ts';
 import type { Events } from './events.ts';
+import type { Figures } from './figures.ts';
 import { readNamed, refusalOf } from './named-token.ts';
 import type { RejectionBody } from './protocol.ts';
 import { reportRejection } from './rejections.ts';
@@ -41,6 +42,7 @@ export interface ApiContext {
   readonly tokens: TokenReader;
   readonly events: Events;
   readonly consumers: Consumers;
+  readonly figures: Figures;
 }
 
 /** A request that passed its schemas. */
@@ -75,7 +77,7 @@ export interface Route {
   /** Changes the daemon: not for a group that the socket is shared with. */
   readonly isForOperators?: boolean;
   /** JSON when left out. */
-  readonly answersAs?: 'json or text' | 'events';
+  readonly answersAs?: 'json or text' | 'text' | 'events';
   readonly handle: (context: ApiContext, request: ApiRequest) => Reply | Takeover | Promise<Reply>;
 }
 
@@ -158,6 +160,14 @@ export const ROUTES: readonly Route[] = [
     answers: { 200: 'Ready', 503: 'Ready' },
     handle: ({ daemon }) => readyReply(daemon),
   },
+  {
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Figures in the text format of Prometheus; docs/metrics.md has them all.',
+    answers: { 200: 'Metrics', 404: 'Error' },
+    answersAs: 'text',
+    handle: exposeMetrics,
+  },
 ];
 
 async function readOneToken(context: ApiContext, request: ApiRequest): Promise<Reply> {
@@ -171,6 +181,7 @@ async function readOneToken(context: ApiContext, request: ApiRequest): Promise<R
     asText: request.acceptsText,
   };
   const reply = await context.tokens.read(credential, demand, request);
+  if (reply.status === 200) context.figures.noteRead(credential);
   // Of a chain, a longer life may have been asked of a member whose generation is not the chain's.
   const isItsOwn = min_valid_seconds === undefined || context.daemon.chains.state(credential) === undefined;
   const sent = reply.status === 200 && isItsOwn ? presentGeneration(context.daemon, credential) : null;
@@ -217,6 +228,13 @@ function describeOne({ daemon, consumers }: ApiContext, request: ApiRequest): Re
   const chain = chainDetailBody(daemon, request.credential, consumers);
   if (chain !== null) return success(200, chain);
   return withState(daemon, request, (state) => success(200, credentialDetailBody(daemon, state, consumers)));
+}
+
+async function exposeMetrics({ figures }: ApiContext): Promise<Reply> {
+  const exposition = await figures.expose();
+  if (exposition === null) return refused(404, { error: 'not_found', error_description: 'no figures are kept here' });
+  const { text: body, contentType } = exposition;
+  return { ...success(200, body), contentType };
 }
 
 function readyReply(daemon: DaemonPort): Reply {

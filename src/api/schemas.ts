@@ -184,6 +184,7 @@ const TOKEN_MEMBERS: Record<string, Schema> = {
 export const RESPONSE_SCHEMAS = {
   Token: object(TOKEN_MEMBERS),
   Events: eventsSchema({ token: TOKEN_MEMBERS, status: STATUS }),
+  Metrics: TEXT,
   Outcome: object(
     {
       credential: TEXT,

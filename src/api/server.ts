@@ -5,12 +5,14 @@
  */
 import type { Server } from 'node:http';
 import type { DaemonPort, LogPort } from '../daemon/ports.ts';
+import type { MetricsPort } from '../daemon/ports-metrics.ts';
 import { type AccessSources, createAccess, OPEN_TO_ALL } from './access.ts';
 import { createApp } from './app.ts';
 import { admittedConnections, CONNECTION_LIMITS, type ConnectionLimits, createLimitedServer } from './connections.ts';
 import { createConsumers } from './consumers.ts';
 import { createEvents } from './events.ts';
 import { createFastRead } from './fast-read.ts';
+import { createFigures } from './figures.ts';
 import { createOperators, type Operators } from './operators.ts';
 import { checkSocketPath, groupId } from './socket-file.ts';
 import { keepSocket, type SocketKeeper, servePassedSocket } from './socket-keeper.ts';
@@ -25,6 +27,8 @@ export interface ApiServerOptions {
   /** Descriptor of a listening socket to serve in place of one at that path. */
   readonly passedSocket?: number | null;
   readonly log: LogPort;
+  /** Without them there is nothing to be had at `/metrics`. */
+  readonly metrics?: MetricsPort;
   /** Those of the runtime when left out. */
   readonly timers?: Timers;
   /** `CONNECTION_LIMITS` when left out. */
@@ -46,7 +50,7 @@ export interface ApiServer {
  *   `socket_path_taken`, `socket_unusable`, `passed_socket_unsafe`, `passed_socket_unusable`
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { daemon, group = null, socketPath, passedSocket = null, log } = options;
+  const { daemon, group = null, socketPath, passedSocket = null, log, metrics = null } = options;
   const { timers = systemTimers, limits = CONNECTION_LIMITS } = options;
   if (passedSocket === null) checkSocketPath(socketPath);
   const access = createAccess(options.access ?? OPEN_TO_ALL, { log, timers });
@@ -55,10 +59,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const onLeft = (consumer: string) => consumers.forget(consumer);
   const events = createEvents({ daemon, access, timers, log, subscribersMax, onLeft });
   const consumers = createConsumers(daemon, events);
+  const figures = createFigures(daemon, { consumers, metrics });
   try {
     const operators = createOperators({ socketPath, isShared: group !== null });
-    const app = await createApp({ daemon, waiting, events, consumers, access, operators, log });
-    const readFast = createFastRead(daemon, access);
+    const app = await createApp({ daemon, waiting, events, consumers, figures, access, operators, log });
+    const readFast = createFastRead(daemon, access, figures.noteRead);
     const createServer = () =>
       createLimitedServer((request, response) => {
         if (!readFast(request, response)) app.routing(request, response);

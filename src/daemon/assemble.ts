@@ -26,8 +26,10 @@ import { type Capture, tokenFilePath } from '../config/paths.ts';
 import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts';
+import { measuredAlarm, observeChains } from './observe-metrics.ts';
 import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
 import { type LogPort, PortError } from './ports.ts';
+import type { MetricsPort } from './ports-metrics.ts';
 import { buildChain } from './publish-parts.ts';
 import { createReconfigure } from './reconfigure.ts';
 import { pause } from './time-limit.ts';
@@ -39,6 +41,7 @@ export interface Surroundings {
   readonly load: () => Promise<LoadResult>;
   readonly log: Log;
   readonly version: string;
+  readonly metrics?: MetricsPort;
   readonly onReload?: DaemonOptions['onReload'];
   /** The configuration that is in force from now on; also the first. */
   readonly onConfiguration?: ((config: Config, isThere: (credential: string) => boolean) => void) | undefined;
@@ -47,7 +50,7 @@ export interface Surroundings {
 /** Made before the first reading of a store: nothing of it runs until `start`. @throws PortError */
 export async function assemble(
   loaded: Pick<Extract<LoadResult, { ok: true }>, 'config' | 'secrets'>,
-  { capture, load, log, version, onReload, onConfiguration }: Surroundings,
+  { capture, load, log, version, metrics, onReload, onConfiguration }: Surroundings,
 ): Promise<Daemon> {
   const { config } = loaded;
   let { secrets } = loaded;
@@ -95,7 +98,7 @@ export async function assemble(
     version,
     configPath: config.path,
     clock: systemClock,
-    alarm: createAlarm(),
+    alarm: metrics === undefined ? createAlarm() : measuredAlarm(createAlarm(), systemClock, metrics),
     log,
     journal: createAttemptJournal(journalDirectory),
     memory: createMemory(memoryDirectory, ({ credential, code, setAsidePath }) =>
@@ -111,8 +114,10 @@ export async function assemble(
     settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
     readConfiguration: (source) => reconfigure(source === 'file' ? load : secrets.reload),
     haveSecretsChanged: (credential) => secrets.haveChanged(credential),
+    ...(metrics === undefined ? {} : { metrics }),
     ...(onReload === undefined ? {} : { onReload }),
   });
+  if (metrics !== undefined) observeChains(daemon.chains, metrics);
   return daemon;
 }
 

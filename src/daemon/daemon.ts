@@ -16,7 +16,7 @@ import { createEngine, type Engine, type StepListener, type Transition } from '.
 import { createFirstEvents } from './first-events.ts';
 import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
-import { createObserver } from './observe.ts';
+import { createObserver, type ObserverOptions } from './observe.ts';
 import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
 import type { Publishing } from './perform-publish.ts';
 import type { AlarmPort, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
@@ -30,7 +30,7 @@ type Outside = Pick<
   'journal' | 'sentinel' | 'clock' | 'log' | 'fingerprint' | 'createRunId' | 'bootId'
 >;
 
-export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'> {
+export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>, Pick<ObserverOptions, 'metrics'> {
   readonly version: string;
   readonly configPath: string;
   readonly alarm: AlarmPort;
@@ -123,7 +123,7 @@ class CredentialDaemon implements Daemon {
       log,
     });
     this.#watches = createStoreWatches({ state: this.state, reread: (name) => this.#reread(name) });
-    const logTransition = createObserver({ log, remedy: this.remedy, standIns });
+    const logTransition = createObserver({ ...options, remedy: this.remedy, standIns });
     this.#engine = createEngine({
       step,
       nextDeadline,

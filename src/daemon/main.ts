@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { favourMemory } from '../adapters/heap.ts';
 import { acquireDaemonLock } from '../adapters/kernel-lock.ts';
 import { createLog, type Log } from '../adapters/log.ts';
+import { createMetrics } from '../adapters/metrics.ts';
 import { createNotifySocket } from '../adapters/notify-socket.ts';
 import { portErrorFrom } from '../adapters/port-error.ts';
 import { ensurePrivateDirectory, makeDirectories } from '../adapters/private-directory.ts';
@@ -27,6 +28,7 @@ import { createGuard, type Guard } from './guard.ts';
 import { createLifeSigns, type LifeSigns } from './life-signs.ts';
 import { createSite } from './parts.ts';
 import { PortError } from './ports.ts';
+import type { MetricsPort } from './ports-metrics.ts';
 import { buildChain } from './publish-parts.ts';
 import { rehearse, rehearseChain } from './rehearse.ts';
 import type { ServiceManagerPort } from './system-ports.ts';
@@ -95,10 +97,12 @@ async function serve(
     const lifeSigns = createLifeSigns({ manager, log });
     const onReload = lifeSigns.reloading;
     const onConfiguration = guard.rules.apply;
-    const daemon = await assemble(loaded, { capture, load, log, version: packageVersion(), onReload, onConfiguration });
+    const metrics = createMetrics();
+    const version = packageVersion();
+    const daemon = await assemble(loaded, { capture, load, log, version, metrics, onReload, onConfiguration });
     end.control(daemon);
     const passed = passedSocket(capture.env, process.pid);
-    await live(daemon, { config, access: guard.access, end, hangUps, lifeSigns, log, passed });
+    await live(daemon, { config, access: guard.access, end, hangUps, lifeSigns, log, metrics, passed });
     log.write('info', 'stopped', { pid: process.pid });
     return 0;
   } finally {
@@ -128,6 +132,7 @@ async function live(
     hangUps,
     lifeSigns,
     log,
+    metrics,
     passed,
   }: {
     readonly config: Config;
@@ -136,6 +141,7 @@ async function live(
     readonly hangUps: HangUps;
     readonly lifeSigns: LifeSigns;
     readonly log: Log;
+    readonly metrics: MetricsPort;
     /** A socket that was opened for us; null: we open our own. */
     readonly passed: number | null;
   },
@@ -149,7 +155,7 @@ async function live(
     await Promise.race([started, end.asked]);
     if (end.isAsked()) return;
     if (passed === null || group !== null) await ensureSocketFolder(dirname(socketPath));
-    server = await startApiServer({ daemon, socketPath, passedSocket: passed, group, log, access });
+    server = await startApiServer({ daemon, socketPath, passedSocket: passed, group, log, access, metrics });
     favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: passed === null ? socketPath : 'passed' });
     lifeSigns.ready(daemon);

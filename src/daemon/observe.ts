@@ -1,5 +1,5 @@
 /**
- * The log of what happens to credentials: one record per transition, under stable names that can be grepped for.
+ * The log of what happens to credentials: one record per transition, under stable names that can be grepped for; and figures.
  *
  * Rule: everything is derived from two states and the event between them; codes, names and numbers only, never a token.
  */
@@ -8,11 +8,15 @@ import { type StandIn, standInText } from '../core/stand-in.ts';
 import type { AlertRecord, CredentialState, Delivery, PhaseKind } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import type { Transition } from './engine.ts';
+import { observeMetrics } from './observe-metrics.ts';
 import { createPutOffFilter, type Worth } from './observe-put-off.ts';
 import type { LogLevel, LogPort } from './ports.ts';
+import type { MetricsPort } from './ports-metrics.ts';
 
 export interface ObserverOptions {
   readonly log: LogPort;
+  /** Where figures go, if anywhere. */
+  readonly metrics?: MetricsPort;
   /** What brings that credential back. */
   readonly remedy: (credential: string) => string;
   /** Who serves in its place, in each of its chains. */
@@ -20,12 +24,13 @@ export interface ObserverOptions {
 }
 
 export function createObserver(options: ObserverOptions): (transition: Transition) => void {
-  const { log } = options;
+  const { log, metrics } = options;
   /** Once for each credential and start: such a token comes again and again. */
   const saidShort = new Set<string>();
   const worthOf = createPutOffFilter();
   return (transition) => {
     const { before, after } = transition;
+    if (metrics !== undefined) observeMetrics(transition, metrics);
     if (before === after) return;
     if (before.phase !== after.phase) observePhase(transition, worthOf(transition), options);
     const { credential } = transition;

@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest';
 import { type AccessSources, type ApiServer, startApiServer } from '../../src/api/server.ts';
 import { systemTimers, type Timers } from '../../src/api/timers.ts';
 import { request, type TransportResponse } from '../../src/client/transport.ts';
+import type { MetricsPort } from '../../src/daemon/ports-metrics.ts';
 import { createFakeDaemon, createRecordedLog, type FakeDaemon, type RecordedLog } from './fake-daemon.ts';
 
 export interface Arranged {
@@ -66,13 +67,19 @@ export function temporaryDirectory(): string {
 }
 
 export async function arrange(
-  options: { socketPath?: string; daemon?: FakeDaemon; access?: AccessSources; group?: string } = {},
+  options: {
+    socketPath?: string;
+    daemon?: FakeDaemon;
+    access?: AccessSources;
+    group?: string;
+    metrics?: MetricsPort;
+  } = {},
 ): Promise<Arranged> {
   const { daemon = createFakeDaemon(), socketPath = join(temporaryDirectory(), 'run', 'freshd.sock') } = options;
-  const { access, group = null } = options;
+  const { access, group = null, metrics } = options;
   const log = createRecordedLog();
   const timers = createTestTimers();
-  const rules = access === undefined ? {} : { access };
+  const rules = { ...(access === undefined ? {} : { access }), ...(metrics === undefined ? {} : { metrics }) };
   const server = await startApiServer({ daemon, socketPath, group, log, timers, ...rules });
   onTestFinished(() => server.close());
   return {
