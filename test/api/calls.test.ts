@@ -286,6 +286,7 @@ describe('the OpenAPI document', () => {
       '/v1/reload',
       '/v1/health/live',
       '/v1/health/ready',
+      '/metrics',
     ]);
     const read = document.paths['/v1/tokens/{credential}']?.get;
     expect(Object.keys(read?.responses ?? {})).toEqual(['200', '400', '403', '404', '409', '429', '503']);
