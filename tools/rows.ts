@@ -145,7 +145,6 @@ E6 | It had to be restarted after the login | It resumes when the stored credent
 /** Nothing shows these yet, and why. */
 export const LATER: Readonly<Record<string, string>> = {
   A16: 'documents, which no test judges; docs/lifecycle.md is generated from the core',
-  A17: 'needs other systems: macOS and Windows',
 };
 
 /** A part of these is not shown yet, and why. */
@@ -154,6 +153,7 @@ export const PARTLY: Readonly<Record<string, string>> = {
   F59: 'it is said in the log; alerts belong to credentials',
   F62: 'the look at the peer is not built yet',
   F76: '`freshd doctor` is not built yet',
+  A17: 'runs on macOS and Windows need other machines',
   D4: 'the watchdog is not built yet',
 };
 
