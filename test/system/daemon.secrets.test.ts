@@ -32,7 +32,7 @@ test('F9: a client secret that is put right in its file is taken without a resta
 test('a start that finds no file left to open ends in 71, so that the service is started again', async () => {
   const workshop = createWorkshop();
   configure(workshop, {});
-  // The first thing that the daemon asks of its process, before it reads anything.
+  // The first thing that the daemon asks of its process, before it reads anything but its own modules, many at a time.
   workshop.write(
     'early.mjs',
     `import { openSync } from 'node:fs';
@@ -41,7 +41,7 @@ test('a start that finds no file left to open ends in 71, so that the service is
     };`,
   );
   const options = `NODE_OPTIONS=--import=${workshop.path('early.mjs')}`;
-  const daemon = workshop.startThrough(['sh', '-c', 'ulimit -n 100; exec "$0" "$@"', 'env', options]);
+  const daemon = workshop.startThrough(['sh', '-c', 'ulimit -n 400; exec "$0" "$@"', 'env', options]);
   const [code] = await once(daemon.process, 'exit');
   expect(daemon.stderr()).toMatch(/^freshd: .*config\.json: expected to be able to read it, got EMFILE; /);
   expect(code).toBe(71);

@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, onTestFinished, type TestContext, test } from 'vitest';
 import { loadNative } from '../../../src/adapters/native/native.ts';
 import { createNotifySocket } from '../../../src/adapters/notify-socket.ts';
 import type { NativePort, NativeSupport } from '../../../src/daemon/system-ports.ts';
+import { bundleProgram } from '../child-program.ts';
 
 const support = await loadNative({ platform: process.platform });
 const withoutKoffi: NativeSupport = await loadNative({
@@ -69,6 +72,33 @@ elif len(sys.argv) > 2: os._exit(0)
 else: sys.stdin.readline()
 `;
 
+/** Accepts a connection, lets its maker end and its pid go to another program, and says whom it then sees. */
+const REUSED_PID = `
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createLinuxCalls } from './adapters/native/linux.ts';
+
+const [koffi, directory, connector] = process.argv.slice(2);
+const native = createLinuxCalls((await import(koffi)).default);
+const server = createServer().listen(directory + '/reused');
+await once(server, 'listening');
+const maker = spawn('python3', ['-c', connector, directory + '/reused', 'leave it to a child'], { stdio: ['pipe', 'ignore', 'inherit'] });
+const [[socket]] = await Promise.all([once(server, 'connection'), once(maker, 'exit')]);
+let other;
+for (let tries = 0; tries < 50 && other?.pid !== maker.pid; tries++) {
+  other?.kill('SIGKILL');
+  writeFileSync('/proc/sys/kernel/ns_last_pid', String(maker.pid - 1));
+  other = spawn('sleep', ['60']);
+  await once(other, 'spawn');
+}
+const fd = socket._handle.fd;
+const isReused = other.pid === maker.pid && readlinkSync('/proc/' + maker.pid + '/exe').endsWith('sleep');
+console.log(JSON.stringify({ isReused, isPeersPid: native.peerOf(fd).pid === maker.pid, executable: native.peerExecutable(fd) }));
+process.exit();
+`;
+
 /** Listens at a path. @returns the descriptor of the first connection, once there is one */
 async function accepting(path: string): Promise<() => Promise<number>> {
   const server = createServer();
@@ -83,19 +113,16 @@ async function accepting(path: string): Promise<() => Promise<number>> {
 }
 
 describe('news for the service manager', () => {
-  test.for(['a path', 'an abstract name'])(
-    'reaches a socket at %s, whole and without a process',
-    async (kind, ctx) => {
-      const native = linuxNative(ctx);
-      const address = kind === 'a path' ? join(directory, 'notify') : `@freshd-test-${process.pid}`;
-      const lines = await python(ctx, RECEIVER, address);
-      expect((await lines.next()).value).toBe('bound');
-      const notify = createNotifySocket({ address, support: { isAvailable: true, native } });
-      expect(notify.isCheap).toBe(true);
-      await notify.send('READY=1\nSTATUS=next refresh in 41 min\n');
-      expect((await lines.next()).value).toBe("'READY=1\\nSTATUS=next refresh in 41 min\\n'");
-    },
-  );
+  test.for(['a path', 'an abstract name'])('reaches a socket at %s, whole and without a process', async (kind, ctx) => {
+    const native = linuxNative(ctx);
+    const address = kind === 'a path' ? join(directory, 'notify') : `@freshd-test-${process.pid}`;
+    const lines = await python(ctx, RECEIVER, address);
+    expect((await lines.next()).value).toBe('bound');
+    const notify = createNotifySocket({ address, support: { isAvailable: true, native } });
+    expect(notify.isCheap).toBe(true);
+    await notify.send('READY=1\nSTATUS=next refresh in 41 min\n');
+    expect((await lines.next()).value).toBe("'READY=1\\nSTATUS=next refresh in 41 min\\n'");
+  });
 
   test('that nobody takes is an error which names the address, and no wait', async (ctx) => {
     const native = linuxNative(ctx);
@@ -154,6 +181,25 @@ describe('the peer of a connection', () => {
     if (child?.exitCode === null) await once(child, 'exit');
     expect(native.peerOf(fd)).toMatchObject({ pid });
     expect(native.peerExecutable(fd)).toBeNull();
+  });
+
+  test('F62: is not the process that has got its pid since', async (ctx) => {
+    linuxNative(ctx);
+    const program = await bundleProgram(directory, REUSED_PID);
+    const koffi = createRequire(import.meta.url).resolve('koffi');
+    const inOwnPids = [
+      '-pf',
+      '--mount-proc',
+      process.execPath,
+      program,
+      pathToFileURL(koffi).href,
+      directory,
+      CONNECTOR,
+    ];
+    const { status, stdout, stderr } = spawnSync('unshare', inOwnPids, { encoding: 'utf8', timeout: 20_000 });
+    if (stdout === '') return ctx.skip(`no process numbers of our own: ${stderr}`);
+    expect(JSON.parse(stdout)).toEqual({ isReused: true, isPeersPid: true, executable: null });
+    expect(status).toBe(0);
   });
 
   test('is nobody for what is no connection', async (ctx) => {
