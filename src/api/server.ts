@@ -15,7 +15,7 @@ import { createFastRead } from './fast-read.ts';
 import { createFigures } from './figures.ts';
 import { createOperators, type Operators } from './operators.ts';
 import { checkSocketPath, groupId } from './socket-file.ts';
-import { keepSocket, type SocketKeeper, servePassedSocket } from './socket-keeper.ts';
+import { keepSocket, type SocketKeeper, servePassedSocket, servePipe } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
 
@@ -26,6 +26,8 @@ export interface ApiServerOptions {
   readonly socketPath: string;
   /** Descriptor of a listening socket to serve in place of one at that path. */
   readonly passedSocket?: number | null;
+  /** That path names a pipe of Windows. */
+  readonly isPipe?: boolean;
   readonly log: LogPort;
   /** Without them there is nothing to be had at `/metrics`. */
   readonly metrics?: MetricsPort;
@@ -52,7 +54,7 @@ export interface ApiServer {
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { daemon, group = null, socketPath, passedSocket = null, log, metrics = null } = options;
   const { timers = systemTimers, limits = CONNECTION_LIMITS } = options;
-  if (passedSocket === null) checkSocketPath(socketPath);
+  if (passedSocket === null && options.isPipe !== true) checkSocketPath(socketPath);
   const access = createAccess(options.access ?? OPEN_TO_ALL, { log, timers });
   const waiting = createWaiting(daemon, timers);
   const subscribersMax = Math.floor(admittedConnections(limits) * SUBSCRIBERS_SHARE);
@@ -89,10 +91,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
 /** Both, or none. */
 async function openSockets(
-  { socketPath, passedSocket = null, group = null, log }: ApiServerOptions,
+  { socketPath, passedSocket = null, isPipe = false, group = null, log }: ApiServerOptions,
   { operators, createServer, timers }: { operators: Operators; createServer: () => Server; timers: Timers },
 ): Promise<readonly SocketKeeper[]> {
   const parts = { createServer, timers, log };
+  if (isPipe) return [await servePipe({ socketPath, ...parts })];
   const readers = await (passedSocket === null
     ? keepSocket({ socketPath, group: group === null ? null : groupId(group), ...parts })
     : servePassedSocket(passedSocket, parts));

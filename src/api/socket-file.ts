@@ -184,7 +184,7 @@ export function groupId(group: string): number {
   });
 }
 
-function listenError(socketPath: string, error: unknown): PortError {
+export function listenError(socketPath: string, error: unknown): PortError {
   const code = codeOf(error);
   if (code === 'EADDRINUSE') return socketInUse(socketPath);
   return new PortError(`socket ${socketPath}: expected to listen there, got ${code}`, {

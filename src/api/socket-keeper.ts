@@ -12,6 +12,7 @@ import {
   type FileIdentity,
   identityOf,
   isSameFile,
+  listenError,
   listenPrivately,
   makeRoom,
   prepareSocketDirectory,
@@ -91,7 +92,7 @@ export async function servePassedSocket(
   { createServer, timers, log }: Pick<SocketKeeperOptions, 'createServer' | 'timers' | 'log'>,
 ): Promise<SocketKeeper> {
   const server = createServer();
-  await listenOn(server, fd);
+  await listening(server, { fd }, (error) => passedSocketUnusable(fd, error));
   // A Unix socket that came as a descriptor has no address that Node would know.
   if (typeof server.address() === 'object' && server.address() !== null) {
     await endServer(server, { mayUnlink: true, timers });
@@ -101,11 +102,31 @@ export async function servePassedSocket(
   return { close: () => endServer(server, { mayUnlink: true, timers }) };
 }
 
-function listenOn(server: Server, fd: number): Promise<void> {
+/**
+ * Serves a named pipe of Windows, which is no file: there is nothing to make private, to look after or to remove.
+ * @throws PortError `socket_in_use`, `socket_unusable`
+ */
+export async function servePipe({
+  socketPath,
+  createServer,
+  timers,
+  log,
+}: Omit<SocketKeeperOptions, 'group' | 'mayBeOpen'>): Promise<SocketKeeper> {
+  const server = createServer();
+  await listening(server, { path: socketPath }, (error) => listenError(socketPath, error));
+  server.on('error', (error) => log.write('error', 'socket_error', { code: codeOf(error) }));
+  return { close: () => endServer(server, { mayUnlink: true, timers }) };
+}
+
+function listening(
+  server: Server,
+  where: { readonly fd: number } | { readonly path: string },
+  refusal: (error: unknown) => PortError,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: unknown): void => reject(passedSocketUnusable(fd, error));
+    const onError = (error: unknown): void => reject(refusal(error));
     server.once('error', onError);
-    server.listen({ fd }, () => {
+    server.listen(where, () => {
       server.off('error', onError);
       resolve();
     });

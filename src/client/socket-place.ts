@@ -30,6 +30,7 @@ export function socketPlaces(
   const configured = read === null ? {} : placesIn(read, capture);
   if (configured.socketPath !== undefined) return found([configured.socketPath]);
   const state = stateDirectory(configured.stateDirectory, capture);
+  if (capture.platform === 'win32') return found([socketPath({ stateDirectory: state }, capture)]);
   return found([
     ...new Set([socketPath({ stateDirectory: state }, capture), join(state, 'freshd.sock'), SYSTEM_SOCKET]),
   ]);

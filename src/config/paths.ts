@@ -17,11 +17,21 @@ export interface Capture {
   readonly machineId: string;
 }
 
-/** `sun_path` has 108 bytes with its closing zero (macOS 104); a longer path is cut off silently. */
-export const socketPathBytesMax = (platform: NodeJS.Platform): number => (platform === 'darwin' ? 103 : 107);
+/**
+ * `sun_path` has 108 bytes with its closing zero (macOS 104); a longer path is cut off silently. The name of a pipe of Windows
+ * has 256 characters.
+ */
+export const socketPathBytesMax = (platform: NodeJS.Platform): number =>
+  platform === 'win32' ? 256 : platform === 'darwin' ? 103 : 107;
+
+/** A named pipe of Windows: no file, and in no folder. */
+export const isPipe = (path: string): boolean => path.startsWith(PIPES);
+
+const PIPES = '\\\\.\\pipe\\';
 
 /** `~` and `~/…` count from home, relative paths from `base`. */
 export function resolvePath(path: string, options: { readonly home: string; readonly base: string }): string {
+  if (isPipe(path)) return path;
   if (path === '~') return options.home;
   return path.startsWith('~/') ? join(options.home, path.slice(2)) : resolve(options.base, path);
 }
@@ -88,6 +98,8 @@ export function socketPath(
   const named = options.option ?? set(capture.env.FRESHD_SOCKET);
   if (named !== undefined) return resolvePath(named, { home: capture.home, base: capture.cwd });
   if (options.configured !== undefined) return options.configured;
+  // All users share the names of pipes.
+  if (capture.platform === 'win32') return `${PIPES}freshd-${nameOf(capture.home)}`;
   return join(givenRuntimeDirectory(capture) ?? options.stateDirectory, 'freshd.sock');
 }
 
@@ -95,6 +107,9 @@ function givenRuntimeDirectory(capture: Capture): string | undefined {
   const runtime = absolute(capture.env.XDG_RUNTIME_DIR);
   return firstOf(capture.env.RUNTIME_DIRECTORY) ?? (runtime === undefined ? undefined : join(runtime, 'freshd'));
 }
+
+/** The last part of a home, as far as it may stand in the name of a pipe. */
+const nameOf = (home: string): string => (home.split(/[\\/]/).at(-1) ?? '').replace(/[^\w.-]/g, '-');
 
 const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
 

@@ -19,6 +19,7 @@ import { systemClock } from '../adapters/system-clock.ts';
 import { type AccessSources, type ApiServer, startApiServer } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
 import { captureEnvironment, type LoadResult, loadConfig } from '../config/load.ts';
+import { isPipe } from '../config/paths.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { Fingerprint } from '../core/token.ts';
 import { assemble, buildOrBreak } from './assemble.ts';
@@ -154,8 +155,18 @@ async function live(
     hangUps.connect(() => void daemon.reload());
     await Promise.race([started, end.asked]);
     if (end.isAsked()) return;
-    if (passed === null || group !== null) await ensureSocketFolder(dirname(socketPath));
-    server = await startApiServer({ daemon, socketPath, passedSocket: passed, group, log, access, metrics });
+    const pipe = isPipe(socketPath);
+    if (!pipe && (passed === null || group !== null)) await ensureSocketFolder(dirname(socketPath));
+    server = await startApiServer({
+      daemon,
+      socketPath,
+      passedSocket: passed,
+      isPipe: pipe,
+      group,
+      log,
+      access,
+      metrics,
+    });
     favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: passed === null ? socketPath : 'passed' });
     lifeSigns.ready(daemon);

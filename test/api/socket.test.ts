@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startApiServer } from '../../src/api/server.ts';
+import { request } from '../../src/client/transport.ts';
 import { arrange, createTestTimers, temporaryDirectory, until } from './arrange.ts';
 import { createFakeDaemon, createRecordedLog } from './fake-daemon.ts';
 
@@ -155,5 +156,23 @@ describe('the socket', () => {
     const before = statSync(socketPath).ino;
     timers.tick();
     expect([log.records, statSync(socketPath).ino]).toEqual([[], before]);
+  });
+});
+
+describe('a pipe of Windows', () => {
+  test('A17: is served without a look at files or folders, and answers; not run on Windows by these tests', async () => {
+    // Here the name makes a socket in the working directory: what matters is that nothing else is made of it.
+    const directory = temporaryDirectory();
+    const cwd = process.cwd();
+    process.chdir(directory);
+    onTestFinished(() => process.chdir(cwd));
+    const socketPath = '\\\\.\\pipe\\freshd-ann';
+    const log = createRecordedLog();
+    const timers = createTestTimers();
+    const api = await startApiServer({ daemon: createFakeDaemon(), socketPath, isPipe: true, log, timers });
+    const answer = await request({ socketPath, method: 'GET', path: '/v1/health/live', timeoutMs: 10_000 });
+    expect(answer.status).toBe(200);
+    expect(readdirSync(directory)).toEqual([socketPath]);
+    await api.close();
   });
 });

@@ -107,3 +107,19 @@ describe('without a daemon', () => {
     expect([ran.exitCode, ran.stdout]).toEqual([74, '']);
   });
 });
+
+describe('on Windows', () => {
+  const windows = { platform: 'win32' as const, home: 'C:\\Users\\Ann O', uid: null };
+
+  test('A17: it is a named pipe of that user, and no other place is tried; not run on Windows by these tests', () => {
+    expect(placesOf(windows)).toEqual(['\\\\.\\pipe\\freshd-Ann-O']);
+  });
+
+  test('a pipe that somebody names is taken as it stands', () => {
+    const named = '\\\\.\\pipe\\mine';
+    expect(placesOf(windows, { socket: named })).toEqual([named]);
+    expect(placesOf({ ...windows, env: { FRESHD_SOCKET: named } })).toEqual([named]);
+    const path = configuration({ socket: { path: named } });
+    expect(placesOf(windows, { config: path })).toEqual([named]);
+  });
+});
