@@ -222,9 +222,9 @@ describe('the system unit', () => {
 describe('the watchdog', () => {
   test('D4: cures a scheduler that stands still behind an event loop that answers', async () => {
     // From the signal on nothing is armed any more, as if the clock library had swallowed a wake-up.
-    const stall = `process.on('SIGUSR2', () => { globalThis.setTimeout = () => ({ unref() {} }); });\n`;
-    await machine.write('/opt/stall.mjs', stall);
-    const run = '/opt/node --import /opt/stall.mjs /opt/freshd/bin/freshd.js run --config /etc/freshd/config.json';
+    const stall = `process.on('SIGUSR2', () => { globalThis.setTimeout = () => ({ unref() {} }); });`;
+    await machine.write('/opt/stall.mjs', `${stall}\nawait import('/opt/freshd/bin/freshd.js');\n`);
+    const run = '/opt/node /opt/stall.mjs run --config /etc/freshd/config.json';
     await dropIn(`[Service]\nWatchdogSec=3\nExecStart=\nExecStart=${run}\n`);
     await start();
     await eventually(async () => /^1 of 1 .*; next: refresh of demo at /.test(await show('StatusText')));
