@@ -101,9 +101,7 @@ export async function assemble(
     alarm: metrics === undefined ? createAlarm() : measuredAlarm(createAlarm(), systemClock, metrics),
     log,
     journal: createAttemptJournal(journalDirectory),
-    memory: createMemory(memoryDirectory, ({ credential, code, setAsidePath }) =>
-      log.write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
-    ),
+    memory: memoryIn(memoryDirectory, log),
     sentinel,
     leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),
     fingerprint: site.fingerprint,
@@ -119,6 +117,12 @@ export async function assemble(
   });
   if (metrics !== undefined) observeChains(daemon.chains, metrics);
   return daemon;
+}
+
+function memoryIn(directory: string, { write }: Log) {
+  return createMemory(directory, ({ credential, code, setAsidePath }) =>
+    write('warn', 'memory_broken', { credential, code, path: setAsidePath }),
+  );
 }
 
 /** Where a temp of a write can lie that never came to its end. */
