@@ -6,6 +6,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import { writeFileAtomic } from '../../src/adapters/atomic-file.ts';
 import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import { createTokenFilePublisher } from '../../src/adapters/publish/token-file.ts';
+import type { Publication } from '../../src/core/effect.ts';
+import type { Fingerprint } from '../../src/core/token.ts';
 import type { JournalEntry } from '../../src/daemon/ports.ts';
 import type { DiskOperation } from './disk.ts';
 import { type Crash, createTestDisk, type TestDisk } from './disk-test-kit.ts';
@@ -18,6 +21,19 @@ const SEEDS = 51;
 const OLD = 'o'.repeat(3_000);
 const NEW = 'n'.repeat(9_000);
 const OPTIONS = { modeWhenCreated: 0o600 };
+const PUBLICATION: Publication = {
+  credential: 'a',
+  generation: 1,
+  token: {
+    accessToken: NEW,
+    tokenType: 'Bearer',
+    fingerprint: 'n' as Fingerprint,
+    obtainedAt: null,
+    notBefore: null,
+    expiry: { kind: 'never' },
+  },
+};
+const publisherOf = (path: string) => createTokenFilePublisher({ path });
 
 /**
  * Every crash of each kind, before, into and after each of these operations, and one after all of them. Of a power failure
@@ -85,6 +101,35 @@ describe('a whole file that is replaced', () => {
       work: () => writeFileAtomic('/state/file', NEW, OPTIONS),
       check: (disk, isDone) => expect(isDone ? [NEW] : [NEW, null]).toContain(disk.readText('/state/file')),
     });
+  });
+
+  test('F36 I8: a publication that a killed daemon made is on the disk once the next one has published the same', async () => {
+    const begin = (seed: number, path: string): TestDisk => {
+      const disk = createTestDisk(seed);
+      disk.makeDirectory('/tokens');
+      disk.writeText(path, OLD, { mode: 0o600 });
+      disk.sync();
+      useDisk(disk.boot());
+      return disk;
+    };
+    const trial = begin(0, '/tokens/trial');
+    await publisherOf('/tokens/trial').publish(PUBLICATION);
+    for (const [atOperation] of trial.seen.entries()) {
+      for (let seed = 0; seed < 8; seed += 1) {
+        // A path of its own for each: what was synced is known for the life of a process, and here all share one.
+        const path = `/tokens/${atOperation}-${seed}`;
+        const disk = begin(seed, path);
+        const isDone = await disk.crashDuring({ kind: 'process', atOperation, fraction: 1 }, () =>
+          publisherOf(path).publish(PUBLICATION),
+        );
+        // The first one also swept beside it, once in the life of a process, and so took more steps.
+        if (isDone) continue;
+        useDisk(disk.boot());
+        await publisherOf(path).publish(PUBLICATION);
+        disk.crash('power');
+        expect(disk.readText(path)).toBe(NEW);
+      }
+    }
   });
 
   test('is found empty or torn where nothing was synced, so the checks above can fail', async () => {

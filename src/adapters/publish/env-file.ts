@@ -12,7 +12,7 @@ import { PortError, type PublisherPort, type PublishRemark } from '../../daemon/
 import { writeFileAtomic, writeInPlace } from '../atomic-file.ts';
 import { readText, realFile } from './env-target.ts';
 import { type Assignment, editEnv, findAssignments, removeFromEnv } from './env-text.ts';
-import { inTurn, sweepBesideOnce } from './in-turn.ts';
+import { inTurn, sweepBesideOnce, syncOnce } from './in-turn.ts';
 import type { LastWritten } from './last-written.ts';
 
 /** One variable of the file. */
@@ -149,7 +149,7 @@ async function putInto(file: string, put: Put): Promise<string | undefined> {
     const kept = foreign.map(({ name, value }) => [name, value] as const);
     verify({ file, before: before ?? '', after, expected: new Map([...changes, ...gone, ...kept]) });
     await write(file, { before, after }, options);
-  }
+  } else await syncOnce(file);
   for (const one of found) {
     const isTakenOver = changes.has(one.name) && !isKnown(one) && one.value !== changes.get(one.name);
     if (isTakenOver) options.onNotice('value_taken_over', { path: options.path, variable: one.name });

@@ -4,7 +4,7 @@
  * Rule: keyed by path, at the latest by the real one; nothing is kept once nobody waits.
  */
 import { dirname } from 'node:path';
-import { sweepStaleTemps } from '../atomic-file.ts';
+import { sweepStaleTemps, syncFile } from '../atomic-file.ts';
 
 /** Runs the jobs of one file one after another, whatever becomes of each: read, edit, write must not interleave. */
 export function inTurn<T>(key: string, job: () => Promise<T>): Promise<T> {
@@ -34,7 +34,21 @@ export async function sweepBesideOnce(realPath: string): Promise<void> {
   }
 }
 
+/**
+ * For a file that holds already what it should: a killed writer may have replaced it and not waited for the disk, so that a
+ * power failure would bring back what stood there before. Once in the life of this process, whose own writes are waited for.
+ * @throws PortError
+ */
+export async function syncOnce(realPath: string): Promise<void> {
+  if (syncedFiles.has(realPath)) return;
+  await syncFile(realPath);
+  syncedFiles.add(realPath);
+}
+
 const lastJobs = new Map<string, Promise<void>>();
 
 // As many as there are publication directories in the configuration.
 const sweptDirectories = new Set<string>();
+
+// As many as there are publications.
+const syncedFiles = new Set<string>();

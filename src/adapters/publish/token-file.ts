@@ -10,7 +10,7 @@ import type { LogPort, PublisherPort } from '../../daemon/ports.ts';
 import { syncDirectory, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
 import { makeDirectories } from '../private-directory.ts';
-import { sweepBesideOnce } from './in-turn.ts';
+import { sweepBesideOnce, syncOnce } from './in-turn.ts';
 
 /** @param options `path`: absolute; its directory is made, 0700, when it is missing (a runtime directory can be cleaned) */
 export function createTokenFilePublisher({ path }: { readonly path: string }): PublisherPort {
@@ -22,7 +22,10 @@ export function createTokenFilePublisher({ path }: { readonly path: string }): P
       try {
         await makeDirectories(directory, 0o700);
         await sweepBesideOnce(path);
-        if (await holdsAlready(path, token.accessToken)) return;
+        if (await holdsAlready(path, token.accessToken)) {
+          await syncOnce(path);
+          return;
+        }
       } catch (error) {
         throw portErrorFrom(error, { path, doing: 'write' });
       }
