@@ -32,8 +32,10 @@ export interface Access {
 
 /** One connection as its requests see it. */
 export interface Asker {
-  /** Null: may read. A denial is written down. */
+  /** Null: may read. */
   denialOf(credential: string): Denial | null;
+  /** It asked for a token of this credential, and was refused. */
+  noteDenied(credential: string, denial: Denial): void;
   /** A token of this credential was handed out. */
   noteRead(credential: string): void;
   /** @returns null when it may go on, else how long it should wait, in ms */
@@ -51,11 +53,11 @@ export const OPEN_TO_ALL: AccessSources = {
 
 export function createAccess(
   { peers, ruleOf, onRulesChanged }: AccessSources,
-  { log, timers }: { readonly log: LogPort; readonly timers: Timers },
+  { log, timers, unitsMax }: { readonly log: LogPort; readonly timers: Timers; readonly unitsMax: number },
 ): Access {
   const reads = createTally({ event: 'token_read', level: 'info', log, timers });
   const denials = createTally({ event: 'read_denied', level: 'warn', log, timers });
-  const throttle = createThrottle();
+  const throttle = createThrottle(unitsMax);
   const ownUid = process.geteuid?.() ?? null;
   const askers = new WeakMap<Socket, Asker>();
 
@@ -72,15 +74,10 @@ export function createAccess(
     return {
       denialOf(credential) {
         const rule = ruleOf(credential);
-        const denial = rule === null ? null : denialOf(rule, reader);
-        if (denial === null) return null;
-        denials.note(`${keyOf(credential)} ${denial.rule}`, () => ({
-          credential,
-          rule: denial.rule,
-          ...describe(),
-          pid,
-        }));
-        return denial;
+        return rule === null ? null : denialOf(rule, reader);
+      },
+      noteDenied(credential, { rule }) {
+        denials.note(`${keyOf(credential)} ${rule}`, () => ({ credential, rule, ...describe(), pid }));
       },
       noteRead(credential) {
         if (reader !== null) reads.note(keyOf(credential), () => ({ credential, ...describe(), pid }));

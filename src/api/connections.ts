@@ -16,6 +16,7 @@ export interface ConnectionLimits {
   readonly idleMs: number;
   readonly checkIntervalMs: number;
   readonly connectionsMax: number;
+  readonly readerUnitsMax: number;
 }
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
@@ -31,6 +32,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   checkIntervalMs: 5_000,
   // Far above what one machine's consumers need, well below the descriptors that a service has.
   connectionsMax: 6_000,
+  // A fleet that starts: two million reads at once, or twenty thousand other calls. See throttle.ts.
+  readerUnitsMax: 2_000_000,
 };
 
 export function createLimitedServer(handle: RequestListener, limits: ConnectionLimits): Server {

@@ -35,7 +35,10 @@ export function reportRejection(
   const about = chain === undefined ? aboutCredential(name, body) : aboutMember(daemon, chain, body);
   const denial = 'binding' in about ? report.asker.denialOf(about.binding.credential) : null;
   // Whoever may not have a token cannot have seen one refused.
-  if ('binding' in about && denial !== null) return notAllowed(about.binding.credential, denial);
+  if ('binding' in about && denial !== null) {
+    report.asker.noteDenied(about.binding.credential, denial);
+    return notAllowed(about.binding.credential, denial);
+  }
   const outcome = 'binding' in about ? dispatch(daemon, about.binding, report) : about.outcome;
   if (outcome === null) return unknownCredential(daemon, name);
   const answer: OutcomeBody = chain === undefined ? outcome : { ...outcome, chain: name };

@@ -208,7 +208,9 @@ function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply |
   const { asker } = request;
   for (const name of names ?? []) {
     const refusal = refusalOf(daemon, { name, read: readNamed(daemon, name), asker });
-    if (refusal !== null) return notAllowed(refusal.credential, refusal.denial);
+    if (refusal === null) continue;
+    asker.noteDenied(refusal.credential, refusal.denial);
+    return notAllowed(refusal.credential, refusal.denial);
   }
   const subscription = {
     asker,

@@ -55,7 +55,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { daemon, group = null, socketPath, passedSocket = null, log, metrics = null } = options;
   const { timers = systemTimers, limits = CONNECTION_LIMITS } = options;
   if (passedSocket === null && options.isPipe !== true) checkSocketPath(socketPath);
-  const access = createAccess(options.access ?? OPEN_TO_ALL, { log, timers });
+  const access = createAccess(options.access ?? OPEN_TO_ALL, { log, timers, unitsMax: limits.readerUnitsMax });
   const waiting = createWaiting(daemon, timers);
   const subscribersMax = Math.floor(admittedConnections(limits) * SUBSCRIBERS_SHARE);
   const onLeft = (consumer: string) => consumers.forget(consumer);
@@ -63,7 +63,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const consumers = createConsumers(daemon, events);
   const figures = createFigures(daemon, { consumers, metrics });
   try {
-    const operators = createOperators({ socketPath, isShared: group !== null });
+    const operators = createOperators({ socketPath, isShared: group !== null && options.isPipe !== true });
     const app = await createApp({ daemon, waiting, events, consumers, figures, access, operators, log });
     const readFast = createFastRead(daemon, access, figures.noteRead);
     const createServer = () =>

@@ -15,19 +15,20 @@ interface Bucket {
   at: MonotonicMs;
 }
 
-export function createThrottle(): Throttle {
+/** @param unitsMax what a bucket holds at most, and at first */
+export function createThrottle(unitsMax: number): Throttle {
   /** Those known longest first. */
   const buckets = new Map<string, Bucket>();
   return {
     charge(reader, cost, now) {
       let bucket = buckets.get(reader);
       if (bucket === undefined) {
-        bucket = { units: UNITS_MAX, at: now };
+        bucket = { units: unitsMax, at: now };
         buckets.set(reader, bucket);
         const [first] = buckets.size > READERS_MAX ? buckets.keys() : [];
         if (first !== undefined) buckets.delete(first);
       }
-      bucket.units = Math.min(UNITS_MAX, bucket.units + (now - bucket.at) * UNITS_PER_MS);
+      bucket.units = Math.min(unitsMax, bucket.units + (now - bucket.at) * UNITS_PER_MS);
       bucket.at = now;
       if (bucket.units < cost) return (cost - bucket.units) / UNITS_PER_MS;
       bucket.units -= cost;
@@ -42,9 +43,6 @@ export const CALL_COST = 100;
 
 /** For ever 20,000 reads a second, or 200 other calls. */
 const UNITS_PER_MS = 20;
-
-/** A fleet that starts: two million reads, or twenty thousand other calls. */
-const UNITS_MAX = 2_000_000;
 
 /** Processes of one machine that talk to us; whoever is forgotten begins with a full bucket. */
 const READERS_MAX = 4_096;

@@ -41,7 +41,7 @@ export interface Demand {
 }
 
 export interface Reader {
-  readonly asker: Pick<Asker, 'denialOf' | 'noteRead'>;
+  readonly asker: Pick<Asker, 'denialOf' | 'noteDenied' | 'noteRead'>;
   /** Registers what to call when the client hangs up. */
   readonly onGone: (leave: () => void) => void;
 }
@@ -71,6 +71,7 @@ export function createTokenReader(daemon: DaemonPort, waiting: Waiting): TokenRe
     const reserve = reserveFor(name, found, demand, reader);
     const given = reserve ?? (found.verdict === 'satisfied' || found.verdict === 'rejected' ? found.token : null);
     if (given !== null) reader.asker.noteRead(given.credential);
+    if (found.verdict === 'denied') reader.asker.noteDenied(found.credential, found.denial);
     if (reserve !== null) return tokenReply(reserve, demand.asText);
     return answerTo(daemon, { name, found, demand, attainable: isAttainable(found, demand) });
   }

@@ -1,10 +1,13 @@
 /** Rules about readers, over real sockets: who is at the other end is what the test says. */
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
-import type { AccessSources } from '../../src/api/server.ts';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { CONNECTION_LIMITS } from '../../src/api/connections.ts';
+import { type AccessSources, startApiServer } from '../../src/api/server.ts';
+import { request } from '../../src/client/transport.ts';
 import type { AllowRule, ReaderFacts } from '../../src/core/access.ts';
-import { arrange, bodyOf, until } from './arrange.ts';
-import { MINUTE_MS, START_MS } from './fake-daemon.ts';
+import { arrange, bodyOf, temporaryDirectory, until } from './arrange.ts';
+import { createFakeDaemon, createRecordedLog, MINUTE_MS, START_MS } from './fake-daemon.ts';
 import { subscribe } from './subscriber.ts';
 
 const GENERATION = START_MS / 1000 + 1;
@@ -111,7 +114,7 @@ describe('a rule about readers', () => {
   });
 
   test('is not told by name to who subscribes to it, and the rest is told without the token', async () => {
-    const { get, readers, socketPath } = await arrangeRules();
+    const { get, log, readers, socketPath } = await arrangeRules();
     readers.rule('mail', only(1_001));
     expect((await get('/v1/events?credential=mail')).status).toBe(403);
     const subscriber = await (await subscribe(socketPath)).synchronized();
@@ -122,6 +125,8 @@ describe('a rule about readers', () => {
       'synchronized',
     ]);
     expect(subscriber.text()).not.toContain('mail-token');
+    // Asked for by name it was refused; what nobody asked for is no denial.
+    expect(log.records.filter(({ event }) => event === 'read_denied')).toHaveLength(1);
   });
 
   test('is asked at every push, and a stream that lost its right is ended, and that is said', async () => {
@@ -146,6 +151,24 @@ describe('a rule about readers', () => {
       { level: 'warn', event: 'subscriber_dropped', fields: { consumer: null, reason: 'not_allowed' } },
     ]);
   });
+});
+
+test('a reader that asks without end is answered 429 with when to go on, on the quick way too, and others go on', async () => {
+  const readers = createReaders();
+  const [daemon, socketPath] = [createFakeDaemon(), join(temporaryDirectory(), 'freshd.sock')];
+  daemon.load('mail', 'mail-token');
+  const limits = { ...CONNECTION_LIMITS, readerUnitsMax: 250 };
+  const server = await startApiServer({ daemon, socketPath, log: createRecordedLog(), access: readers.access, limits });
+  onTestFinished(() => server.close());
+  const get = (path: string) => request({ socketPath, method: 'GET', path, timeoutMs: 10_000 });
+  for (let call = 0; call < 2; call++) expect((await get('/v1/health/live')).status).toBe(200);
+  const refused = await get('/v1/health/live');
+  expect(refused.status).toBe(429);
+  expect(bodyOf(refused)).toMatchObject({ error: 'too_many_requests', retry_after: 1 });
+  for (let read = 0; read < 50; read++) expect((await get('/v1/tokens/mail')).status).toBe(200);
+  expect((await get('/v1/tokens/mail')).status).toBe(429);
+  readers.become({ uid: 1_001 });
+  expect((await get('/v1/tokens/mail')).status).toBe(200);
 });
 
 test('rejections are told apart by who sends them, whatever name they give themselves', async () => {
