@@ -47,14 +47,9 @@ export function createMemoryKeeper<State extends { readonly name: string }>(
 
   return {
     async load(credential) {
-      try {
-        const memory = await options.port.load(credential);
-        if (memory !== null) keptOf(credential).saved = digestOf(JSON.stringify(memory));
-        return memory;
-      } catch (error) {
-        options.log.write('warn', 'memory_unreadable', { credential, ...describeBug(error) });
-        return null;
-      }
+      const memory = await read(credential, options);
+      if (memory !== null) keptOf(credential).saved = digestOf(JSON.stringify(memory));
+      return memory;
     },
     note(state, now) {
       const memory = keptOf(state.name);
@@ -110,6 +105,18 @@ export function createMemoryKeeper<State extends { readonly name: string }>(
       memory.failing = true;
       return false;
     }
+  }
+}
+
+async function read(
+  credential: string,
+  { port, log }: Pick<MemoryKeeperOptions<never>, 'port' | 'log'>,
+): Promise<unknown> {
+  try {
+    return await port.load(credential);
+  } catch (error) {
+    log.write('warn', 'memory_unreadable', { credential, ...describeBug(error) });
+    return null;
   }
 }
 
