@@ -17,6 +17,7 @@ import { command as alert } from './commands/alert.ts';
 import { command as check } from './commands/check.ts';
 import { command as classify } from './commands/classify.ts';
 import { createCompletion } from './commands/completion.ts';
+import { command as doctor } from './commands/doctor.ts';
 import { command as exec } from './commands/exec.ts';
 import { command as explain } from './commands/explain.ts';
 import { command as init } from './commands/init.ts';
@@ -44,6 +45,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   explain,
   classify,
   check,
+  doctor,
   alert,
   reload,
   init,

@@ -45,6 +45,7 @@ const POLICY: Policy = {
 
 export interface FakeDaemon extends DaemonPort {
   version: string;
+  configPath: string;
   /** Adds a credential that holds nothing yet. */
   add(credential: string, policy?: Partial<Policy>): void;
   remove(credential: string): void;

@@ -20,6 +20,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
 import { type Health, healthOf, healthOfAll, healthOfChain, TONES } from '../health.ts';
 import { momentText } from '../time.ts';
+import { troubles } from '../troubles.ts';
 import { ownVersion, versionSkew } from '../version.ts';
 
 export const command: CommandSpec = {
@@ -112,26 +113,6 @@ function detail(credential: CredentialDetailBody, io: CommandIo): string {
   const late = lateConsumers(credential).map((text): Cell[] => [{ text: 'behind', tone: 'quiet' }, { text }]);
   const notes = troubles(credential, io).map((trouble) => `\n${paint(trouble, 'warning', io.isColourful)}`);
   return `${table([...rows, ...targets, ...late], io.isColourful)}${notes.join('')}${notes.length > 0 ? '\n' : ''}`;
-}
-
-/** What is wrong, each with what helps. */
-function troubles(credential: CredentialBody, io: CommandIo): string[] {
-  const { last_failure: failure, publications, consumers, fault, remedy, phase } = credential;
-  const lines: string[] = [];
-  if (fault !== null) lines.push(`a bug keeps the daemon from tending it (${fault}); the log has the record`);
-  if (failure !== null && credential.failures > 0) {
-    const what = failure.detail === null ? failure.code : `${failure.code}: ${failure.detail}`;
-    lines.push(`last failure ${momentText(failure.at, io.nowMs())}: ${what}`);
-  }
-  if (phase === 'reauthorization_required') lines.push(`needs a person (${credential.reason}): ${remedy}`);
-  if (phase === 'absent' && remedy !== null) lines.push(`${credential.next.why}: ${remedy}`);
-  if (!credential.durable)
-    lines.push('a new refresh token could not be stored yet; the daemon keeps it and tries again');
-  if (consumers !== null && consumers.behind > 0) lines.push(consumersText(consumers));
-  for (const { target, status, code, remedy: help } of publications) {
-    if (status === 'failed') lines.push(`${target} was not written (${code})${help === null ? '' : `: ${help}`}`);
-  }
-  return lines;
 }
 
 function expiryText({ expires_at, expiry_assumed, status }: CredentialBody, io: CommandIo): string {

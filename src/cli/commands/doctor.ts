@@ -1,0 +1,120 @@
+/**
+ * `freshd doctor`: looks for what breaks in practice, and says the remedy.
+ *
+ * Rule: changes nothing. Each check is a function of what it may look at, and returns what it found; none depends on another.
+ */
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import type { Config } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { call } from '../call.ts';
+import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, optionValue } from '../command.ts';
+import { EXIT } from '../exit-code.ts';
+import { paint } from '../format.ts';
+import { createHost } from '../service/host.ts';
+import { recordPlace } from '../service/places.ts';
+import { captureOf } from '../socket-place.ts';
+import { troubles } from '../troubles.ts';
+import { ownVersion, versionSkew } from '../version.ts';
+
+export const command: CommandSpec = {
+  name: 'doctor',
+  summary: 'look for what breaks in practice (configuration, daemon, service, credentials), and say the remedy',
+  argument: 'none',
+  options: [],
+  async run(args, io) {
+    const loaded = await loadConfig({
+      path: optionValue(args, 'config'),
+      socket: optionValue(args, 'socket'),
+      capture: captureOf(io),
+    });
+    const found: Finding[] = [];
+    if (!loaded.ok) found.push(...loaded.problems.map((text) => problem(text)));
+    else {
+      found.push(...loaded.advice.map(({ code, message }) => advice(`${code}: ${message}`)));
+      for (const check of [checkDaemon, checkTokenFiles, checkNativeParts, checkLingering]) {
+        found.push(...(await check({ config: loaded.config, args, io })));
+      }
+    }
+    for (const { isProblem, text } of found) {
+      const mark = isProblem ? paint('problem', 'bad', io.isColourful) : paint('advice', 'warning', io.isColourful);
+      io.write(`${mark} ${text}\n`);
+    }
+    if (found.length === 0) io.write(`${paint('nothing found', 'good', io.isColourful)}: all is well\n`);
+    if (!loaded.ok) return loaded.kind === 'system' ? EXIT.system : EXIT.configuration;
+    return found.some(({ isProblem }) => isProblem) ? EXIT.failure : EXIT.ok;
+  },
+};
+
+interface Finding {
+  /** Tokens are not kept fresh, or will not be; else it is only unwise. */
+  readonly isProblem: boolean;
+  readonly text: string;
+}
+
+const problem = (text: string): Finding => ({ isProblem: true, text });
+const advice = (text: string): Finding => ({ isProblem: false, text });
+
+interface Patient {
+  readonly config: Config;
+  readonly args: CommandArguments;
+  readonly io: CommandIo;
+}
+
+async function checkDaemon({ config, args, io }: Patient): Promise<readonly Finding[]> {
+  const status = await statusOf(args, io);
+  if (typeof status === 'string') return [problem(status)];
+  const { daemon, credentials } = status;
+  const skew = versionSkew(daemon.version, ownVersion());
+  const isOther = daemon.config_path !== config.path;
+  return [
+    ...(skew === null ? [] : [advice(skew)]),
+    ...(isOther ? [advice(`the daemon runs on ${daemon.config_path}, and this is about ${config.path}`)] : []),
+    ...credentials.flatMap((credential) =>
+      troubles(credential, io).map((text) => problem(`${credential.credential}: ${text}`)),
+    ),
+  ];
+}
+
+async function statusOf(args: CommandArguments, io: CommandIo): Promise<CredentialsBody | string> {
+  try {
+    return await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
+  } catch (error) {
+    if (error instanceof CommandError) return `${error.message}; as a service: freshd service install`;
+    throw error;
+  }
+}
+
+async function checkTokenFiles({ config, io }: Patient): Promise<readonly Finding[]> {
+  const folder = config.runtimeDirectory;
+  if (io.platform !== 'linux' || !existsSync(folder) || (await statfs(folder)).type === TMPFS) return [];
+  const remedy = 'set XDG_RUNTIME_DIR, or RuntimeDirectory= in the unit, to a place in memory (/run)';
+  return [advice(`token_files_on_disk: ${folder}: expected storage in memory for token files, got a disk; ${remedy}`)];
+}
+
+function checkNativeParts(): readonly Finding[] {
+  try {
+    import.meta.resolve('koffi');
+    return [];
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    const missing = 'no allow rules, no watchdog of systemd, and memory that a debugger of the same user can read';
+    return [advice(`no_native_parts: expected the optional package koffi, got none: ${missing}; npm install koffi`)];
+  }
+}
+
+/** Without lingering the manager of a person, and freshd with it, ends at the last logout. */
+function checkLingering({ io }: Patient): readonly Finding[] {
+  const place = { home: io.home, configHome: io.env.XDG_CONFIG_HOME ?? join(io.home, '.config') };
+  const { manager, user } = createHost(io);
+  if (manager !== 'systemd' || !existsSync(recordPlace('user', place))) return [];
+  if (existsSync(join('/var/lib/systemd/linger', user))) return [];
+  return [
+    problem(`no_lingering: expected ${user} to linger, got a service that ends at logout; loginctl enable-linger`),
+  ];
+}
+
+/** @see statfs(2) */
+const TMPFS = 0x01021994;
