@@ -10,7 +10,7 @@ import { complain, describeSeen } from './complaint.ts';
 import { LIMIT_NAMES, SETTING_TABLE } from './limits.ts';
 import { sinkSchema } from './schema-alert-sink.ts';
 import { credentialSchema, limitShape } from './schema-credential.ts';
-import { argv, choice, docs, flag, list, number, object, oneOf, path, text } from './schema-kit.ts';
+import { choice, docs, flag, list, number, object, path, text } from './schema-kit.ts';
 
 /** Grows when an older file could not be read as it stands any more. */
 const CONFIG_VERSION = 1;
