@@ -10,20 +10,24 @@ import { sweepStaleTemps } from './temp-path.ts';
 
 /**
  * @param paths of files that freshd writes, symlinks not resolved
- * @returns those beside which a file system let nothing be done
+ * @returns those with which to try again, because a file system let nothing be done beside them
  */
 export async function sweepBeside(paths: readonly string[], log: LogPort['write']): Promise<readonly string[]> {
-  const swept = new Set<string>();
+  const lookedIn = new Set<string>();
+  const refused = new Set<string>();
   const kept: string[] = [];
+  // One after the other: each look takes a thread of the pool, and at the start the stores themselves need those.
   for (const path of paths) {
     try {
       const directory = dirname(await realPathOf(path));
-      if (swept.has(directory)) continue;
+      if (lookedIn.has(directory)) continue;
+      lookedIn.add(directory);
       for (const removed of await sweepStaleTemps(directory)) log('info', 'stale_temp_removed', { path: removed });
-      swept.add(directory);
     } catch (error) {
       if (!(error instanceof PortError)) throw error;
       kept.push(path);
+      if (refused.has(dirname(path))) continue;
+      refused.add(dirname(path));
       log('warn', 'stale_temps_kept', { path, code: error.code });
     }
   }

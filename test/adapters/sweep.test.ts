@@ -40,4 +40,13 @@ describe('sweepBeside', () => {
     expect(logged).toEqual(['stale_temps_kept', 'stale_temp_removed']);
     expect(readdirSync(folder)).toEqual(['file']);
   });
+
+  test('a directory that refuses is said once, however many files lie in it', async () => {
+    const broken = join(folder, 'file');
+    writeFileSync(broken, '');
+    const paths = ['a.json', 'b.json', 'c.json'].map((name) => join(broken, name));
+    const logged: unknown[] = [];
+    expect(await sweepBeside(paths, (...line) => logged.push(line))).toEqual(paths);
+    expect(logged).toEqual([['warn', 'stale_temps_kept', { path: paths[0], code: expect.any(String) }]]);
+  });
 });
