@@ -1,24 +1,26 @@
 /** The variables of several credentials in one file, of which those of one stand: each change is one write. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createChainEnvFilePublisher, type MemberEnvEntry } from '../../../src/adapters/publish/env-file.ts';
 import { createLastWritten } from '../../../src/adapters/publish/last-written.ts';
 import type { PublisherPort } from '../../../src/daemon/ports.ts';
-import { EXPIRES_AT_SECONDS, envFile, fingerprint, publication, temporaryDirectory } from './parts.ts';
+import {
+  arrangeEnvFile,
+  directory,
+  EXPIRES_AT_SECONDS,
+  envFile,
+  fingerprint,
+  path,
+  publication,
+  text,
+} from './parts.ts';
 
-let directory: string;
-let path: string;
+arrangeEnvFile();
 
-beforeEach(async () => {
-  directory = await temporaryDirectory();
-  path = join(directory, '.env');
-});
-
-const text = (): string => readFileSync(path, 'utf8');
 const remembered = (variable: string) => createLastWritten(join(directory, 'published'), `envFile:${path}#${variable}`);
 
 const entry = (credential: string, variable: string, metadata = false): MemberEnvEntry => ({

@@ -12,19 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bundleProgram, runInOwnMounts, startProgram, whyNoOwnMounts } from '../child-program.ts';
-import { envFile, publication, temporaryDirectory } from './parts.ts';
+import { arrangeEnvFile, directory, envFile, path, publication, text } from './parts.ts';
 
-let directory: string;
-let path: string;
+arrangeEnvFile();
 
-beforeEach(async () => {
-  directory = await temporaryDirectory();
-  path = join(directory, '.env');
-});
-
-const text = (): string => readFileSync(path, 'utf8');
 const modeOf = (file: string): number => statSync(file).mode & 0o777;
 const noMounts = whyNoOwnMounts();
 

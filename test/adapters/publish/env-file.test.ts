@@ -1,22 +1,22 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createLastWritten } from '../../../src/adapters/publish/last-written.ts';
 import { epochMs } from '../../../src/core/token.ts';
-import { whyNoOwnMounts } from '../child-program.ts';
-import { EXPIRES_AT_SECONDS, envFile, memoryInRam, publication, temporaryDirectory } from './parts.ts';
+import {
+  arrangeEnvFile,
+  directory,
+  EXPIRES_AT_SECONDS,
+  envFile,
+  memoryInRam,
+  path,
+  publication,
+  text,
+} from './parts.ts';
 
-let directory: string;
-let path: string;
+arrangeEnvFile();
 
-beforeEach(async () => {
-  directory = await temporaryDirectory();
-  path = join(directory, '.env');
-});
-
-const text = (): string => readFileSync(path, 'utf8');
 const modeOf = (file: string): number => statSync(file).mode & 0o777;
-const _noMounts = whyNoOwnMounts();
 
 describe('a publication', () => {
   test('A14: creates the file with 0600, with expiry and generation beside the token', async () => {

@@ -1,9 +1,10 @@
-/** What the tests of the publications share: directories that go away, publications, publishers of `TOKEN`. */
+/** What the tests of the publications share: directories and env files that go away, publications, publishers of `TOKEN`. */
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { beforeEach, onTestFinished } from 'vitest';
 import { createEnvFilePublisher, type EnvFileOptions } from '../../../src/adapters/publish/env-file.ts';
 import type { LastWritten } from '../../../src/adapters/publish/last-written.ts';
 import type { Publication } from '../../../src/core/effect.ts';
@@ -16,6 +17,19 @@ export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'freshd-publish-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** Of the test that runs: its own directory, and an env file in it that is not there yet. See {@link arrangeEnvFile}. */
+export let directory: string;
+export let path: string;
+export const text = (): string => readFileSync(path, 'utf8');
+
+/** To be called once by a test file that uses them. */
+export function arrangeEnvFile(): void {
+  beforeEach(async () => {
+    directory = await temporaryDirectory();
+    path = join(directory, '.env');
+  });
 }
 
 export const fingerprint = (secret: string): Fingerprint =>
