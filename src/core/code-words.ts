@@ -14,7 +14,7 @@ export function codeWords(code: string | null): string {
 export const isMisconfiguration = (code: string | null): boolean => code !== null && MISCONFIGURED.test(code);
 
 /** What codes mean, for those a person meets often; any other code is shown alone and can be looked up. */
-const CODE_WORDS: ReadonlyMap<string, string> = new Map([
+export const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['invalid_grant', 'the server no longer accepts the stored refresh token'],
   ['lost_response', 'an answer was lost on the way, and with it the new refresh token'],
   ['invalid_client', 'the server does not accept the client id or secret'],

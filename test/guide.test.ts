@@ -1,0 +1,36 @@
+/** The guide to troubleshooting: what it promises exists, and what a person meets is in it. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { COMMANDS } from '../src/cli/program.ts';
+import { CODE_WORDS } from '../src/core/code-words.ts';
+
+const guide = readFileSync('docs/troubleshooting.md', 'utf8');
+
+test('A16: the guide has a row for each code that freshd has words for', () => {
+  const table = guide.slice(guide.indexOf('## By code'));
+  expect([...CODE_WORDS.keys()].filter((code) => !table.includes(`\`${code}\``))).toEqual([]);
+});
+
+test('A16: each command that the guide names exists, with the options it is shown with', () => {
+  const calls = [...guide.matchAll(/(?:`|^)freshd ([a-z]+)((?: --[a-z-]+)*)/gm)];
+  const wrong = calls.filter(([, name, options = '']) => {
+    const spec = COMMANDS.find((command) => command.name === name);
+    const known = spec?.options.map((option) => `--${option.name}`) ?? [];
+    return (
+      spec === undefined ||
+      !options
+        .trim()
+        .split(' ')
+        .filter(Boolean)
+        .every((option) => known.includes(option))
+    );
+  });
+  expect(calls.length).toBeGreaterThan(10);
+  expect(wrong.map(([call]) => call)).toEqual([]);
+});
+
+test('A16: each document that the guide points to is there', () => {
+  const links = [...guide.matchAll(/\]\(([a-z-]+\.md)\)/g)].map(([, file]) => file ?? '');
+  for (const file of links) expect(readFileSync(`docs/${file}`, 'utf8')).not.toBe('');
+  expect(links.length).toBeGreaterThan(2);
+});
