@@ -12,6 +12,8 @@ export interface Owner {
   /** It stands still while the machine sleeps. */
   readonly isOnMachine: boolean;
   isAlive: boolean;
+  /** World time until which it does not run. */
+  stalledUntil: number;
   /** Timers and operations that have not come yet. */
   pending: number;
 }
@@ -50,7 +52,7 @@ export class Scheduler {
   }
 
   schedule({ owner, delayMs, label, run }: Plan): Happening {
-    const from = owner.isOnMachine ? Math.max(this.now, this.#asleepUntil) : this.now;
+    const from = Math.max(this.now, owner.stalledUntil, owner.isOnMachine ? this.#asleepUntil : 0);
     const at = from + Math.max(0, delayMs);
     const sequence = this.#sequence++;
     const happening = { at, tie: this.#random.next(), sequence, owner, label, run, isOver: false };
@@ -83,19 +85,26 @@ export class Scheduler {
   /** The machine sleeps: all that waits there waits so much longer. */
   suspend(durationMs: number): void {
     this.#asleepUntil = this.now + durationMs;
+    const stalled = new Set(this.#heap.map(({ owner }) => owner).filter((owner) => this.isStalled(owner)));
+    for (const owner of stalled) if (owner.isOnMachine) owner.stalledUntil += durationMs;
     this.#move(
       ({ owner }) => owner.isOnMachine,
       (at) => at + durationMs,
     );
   }
 
-  /** One process does not run for a while; what comes due meanwhile comes at the end. */
+  /** One process does not run for a while; what comes due or in meanwhile comes at the end. */
   stall(owner: Owner, durationMs: number): void {
     const until = this.now + durationMs;
+    owner.stalledUntil = Math.max(owner.stalledUntil, until);
     this.#move(
       (happening) => happening.owner === owner,
       (at) => Math.max(at, until),
     );
+  }
+
+  isStalled(owner: Owner): boolean {
+    return owner.stalledUntil > this.now;
   }
 
   #move(isMeant: (happening: Happening) => boolean, shift: (at: number) => number): void {
@@ -138,7 +147,7 @@ export class Scheduler {
 }
 
 export function createOwner(name: string, options: { readonly isOnMachine: boolean }): Owner {
-  return { name, isOnMachine: options.isOnMachine, isAlive: true, pending: 0 };
+  return { name, isOnMachine: options.isOnMachine, isAlive: true, stalledUntil: 0, pending: 0 };
 }
 
 function isBefore(a: Happening, b: Happening): boolean {

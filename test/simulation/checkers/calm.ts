@@ -39,8 +39,9 @@ export class Calm {
 
   /** The same without what happens to servers and stores: daemon, disk, clocks. */
   ofMachine(): number {
-    const { machine, scenario, scheduler } = this.#world;
-    if (machine.wallAheadMs !== 0) return Number.POSITIVE_INFINITY;
+    const { machine, scenario, scheduler, life } = this.#world;
+    const isStalled = life !== null && scheduler.isStalled(life.owner);
+    if (isStalled || machine.wallAheadMs !== 0) return Number.POSITIVE_INFINITY;
     const disk = scenario.disk.map(({ fromMs, toMs }) => (fromMs <= scheduler.now ? toMs : 0));
     return Math.max(this.#readyAt, this.#disturbedAt.get(null) ?? 0, ...disk);
   }
