@@ -15,6 +15,7 @@ import { EXIT } from '../exit-code.ts';
 import { paint } from '../format.ts';
 import { createHost } from '../service/host.ts';
 import { recordPlace } from '../service/places.ts';
+import { toolsNotFound } from '../service/tools.ts';
 import { captureOf } from '../socket-place.ts';
 import { troubles } from '../troubles.ts';
 import { ownVersion, versionSkew } from '../version.ts';
@@ -34,7 +35,7 @@ export const command: CommandSpec = {
     if (!loaded.ok) found.push(...loaded.problems.map((text) => problem(text)));
     else {
       found.push(...loaded.advice.map(({ code, message }) => advice(`${code}: ${message}`)));
-      for (const check of [checkDaemon, checkTokenFiles, checkNativeParts, checkLingering]) {
+      for (const check of [checkDaemon, checkTokenFiles, checkNativeParts, checkLingering, checkTools]) {
         found.push(...(await check({ config: loaded.config, args, io })));
       }
     }
@@ -114,6 +115,16 @@ function checkLingering({ io }: Patient): readonly Finding[] {
   return [
     problem(`no_lingering: expected ${user} to linger, got a service that ends at logout; loginctl enable-linger`),
   ];
+}
+
+function checkTools({ config, io }: Patient): readonly Finding[] {
+  const place = { home: io.home, configHome: io.env.XDG_CONFIG_HOME ?? join(io.home, '.config') };
+  const record = createHost(io).record(recordPlace('user', place));
+  if (record === null) return [];
+  const remedy = 'freshd service install, from a shell that finds it';
+  return toolsNotFound(config, Object.keys(record.files)).map((tool) =>
+    problem(`tool_not_on_service_path: expected ${tool} on the PATH of the service, got none; ${remedy}`),
+  );
 }
 
 /** @see statfs(2) */
