@@ -10,7 +10,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JournalEntry, type JournalPort, PortError } from '../daemon/ports.ts';
-import { createFileOnce } from './atomic-file.ts';
+import { createFileOnce, syncDirectory } from './atomic-file.ts';
 import { decodeSlot, encodeSlot, SLOT_BYTES, type Slot } from './journal-slot.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
 
@@ -20,6 +20,8 @@ import { errnoOf, portErrorFrom } from './port-error.ts';
  */
 export function createAttemptJournal(directory: string): JournalPort {
   const inTurn = createTurns();
+  /** Credentials whose file a power failure cannot take away. */
+  const named = new Set<string>();
   const run = <T>(credential: string, work: (path: string) => Promise<T>): Promise<T> => {
     const path = join(directory, `${credential}.journal`);
     return inTurn(credential, () =>
@@ -36,10 +38,16 @@ export function createAttemptJournal(directory: string): JournalPort {
     write: (credential, entry) =>
       run(credential, async (path) => {
         const payload = Buffer.from(JSON.stringify(entry));
-        if ((await withFile(path, (handle) => append(handle, payload))) !== null) return;
+        if ((await withFile(path, (handle) => append(handle, payload))) !== null) {
+          // Whoever made it may have died before its name was durable.
+          if (!named.has(credential)) await syncDirectory(directory);
+          named.add(credential);
+          return;
+        }
         // Whole or not at all, with real bytes: a sparse file would need space later.
         await createFileOnce(path, Buffer.alloc(FILE_BYTES), { mode: 0o600 });
         if ((await withFile(path, (handle) => append(handle, payload))) === null) throw new Error('it vanished');
+        named.add(credential);
       }),
 
     empty: (credential) => run(credential, async (path) => void (await withFile(path, empty))),
