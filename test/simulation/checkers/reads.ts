@@ -15,12 +15,7 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
   const newest = new Map<string, number>();
   /** Once durable, always durable. */
   const judged = new Set<string>();
-  /** Whose last answer the store did not take: that is said to every reader. */
-  const unpersisted = new Set<string>();
-  /** What each would be given now. */
-  const served = new Map<string, string>();
-  /** What each held at the last look, and since when. */
-  const held = new Map<string, { readonly accessToken: string; readonly since: number }>();
+  const judgePresence = presenceIn(world, calm);
 
   const judgeGeneration = (credential: string, generation: number, accessToken: string): void => {
     const key = `${credential} ${generation}`;
@@ -51,8 +46,28 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
     judgePresence(plan, [inEnv, inFile]);
   };
 
-  /** A good token that nobody rejected is where it belongs, whatever becomes of refreshes. */
-  const judgePresence = (plan: CredentialPlan, values: readonly (string | null)[]): void => {
+  const judgeAllFiles = (): void => world.scenario.credentials.forEach(judgeFiles);
+  world.on.minute.push(judgeAllFiles);
+  world.on.down.push(judgeAllFiles);
+  watchDurability(world, calm);
+
+  return ({ credential, accessToken, generation, isDurable }) => {
+    judgeGeneration(credential, generation, accessToken);
+    if (generation < (newest.get(credential) ?? 0))
+      world.fail('I10', `${credential}: generation ${generation} after a greater one`);
+    newest.set(credential, generation);
+    const plan = world.plan(credential);
+    if (isDurable && !judged.has(accessToken)) judgeDurability(world, plan, { calm, accessToken });
+    judged.add(accessToken);
+    judgeEnd(world, plan, { calm, values: [accessToken], isRead: true });
+  };
+}
+
+/** A good token that nobody rejected is where it belongs, whatever becomes of refreshes. */
+function presenceIn(world: World, calm: Calm): (plan: CredentialPlan, values: readonly (string | null)[]) => void {
+  /** What each held at the last look, and since when. */
+  const held = new Map<string, { readonly accessToken: string; readonly since: number }>();
+  return (plan, values) => {
     const running = world.life?.running;
     const state = world.state(plan.name);
     const { now } = world.scheduler;
@@ -67,10 +82,14 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
       world.fail('I5', `${plan.name}: a good token is not in its files for ${Math.round((now - since) / 1000)} s`);
     }
   };
+}
 
-  const judgeAllFiles = (): void => world.scenario.credentials.forEach(judgeFiles);
-  world.on.minute.push(judgeAllFiles);
-  world.on.down.push(judgeAllFiles);
+/** Whatever may be read, now or from the files of a daemon that died, has its refresh token on a disk. */
+function watchDurability(world: World, calm: Calm): void {
+  /** Whose last answer the store did not take: that is said to every reader. */
+  const unpersisted = new Set<string>();
+  /** What each would be given now. */
+  const served = new Map<string, string>();
   world.on.down.push(() => {
     for (const plan of world.scenario.credentials) {
       const text = valueIn(world.disk.readText(plan.envPath) ?? '', plan.variable);
@@ -87,17 +106,6 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
     served.set(credential, accessToken);
     if (state.unpersisted === null) judgeDurability(world, world.plan(credential), { calm, accessToken });
   });
-
-  return ({ credential, accessToken, generation, isDurable }) => {
-    judgeGeneration(credential, generation, accessToken);
-    if (generation < (newest.get(credential) ?? 0))
-      world.fail('I10', `${credential}: generation ${generation} after a greater one`);
-    newest.set(credential, generation);
-    const plan = world.plan(credential);
-    if (isDurable && !judged.has(accessToken)) judgeDurability(world, plan, { calm, accessToken });
-    judged.add(accessToken);
-    judgeEnd(world, plan, { calm, values: [accessToken], isRead: true });
-  };
 }
 
 /** Before the store is touched, the journal has the answer, unless no disk took it. */
