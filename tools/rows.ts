@@ -147,12 +147,8 @@ export const LATER: Readonly<Record<string, string>> = {};
 
 /** A part of these is not shown yet, and why. */
 export const PARTLY: Readonly<Record<string, string>> = {
-  F51: 'the watchdog is not built yet',
   F59: 'it is said in the log; alerts belong to credentials',
-  F62: 'the look at the peer is not built yet',
-  F76: '`freshd doctor` is not built yet',
   A17: 'runs on macOS and Windows need other machines',
-  D4: 'the watchdog is not built yet',
 };
 
 export const FAULT_ROWS: readonly Row[] = parse(FAULTS);

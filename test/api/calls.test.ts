@@ -197,7 +197,7 @@ describe('descriptions', () => {
     daemon.load('mail', null);
     const body = bodyOf(await get('/v1/credentials'));
     expect(body).toMatchObject({
-      daemon: { version: '0.0.0-test', started_at: '2026-11-22T12:00:00.000Z' },
+      daemon: { version: daemon.version, started_at: '2026-11-22T12:00:00.000Z' },
       credentials: [{ credential: 'claude' }, { credential: 'mail', status: 'none' }],
     });
   });
@@ -229,7 +229,7 @@ describe('health', () => {
     daemon.advance(MINUTE_MS);
     expect(bodyOf(await get('/v1/health/live'))).toEqual({
       status: 'live',
-      version: '0.0.0-test',
+      version: daemon.version,
       uptime_seconds: 60,
     });
   });

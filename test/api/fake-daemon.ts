@@ -3,6 +3,7 @@
  *
  * Rule: effects are only collected; the test answers them by the facts that the shell would report.
  */
+import { ownVersion } from '../../src/cli/version.ts';
 import type { Effect, EffectType } from '../../src/core/effect.ts';
 import type { Event } from '../../src/core/event.ts';
 import { step } from '../../src/core/lifecycle.ts';
@@ -105,7 +106,7 @@ export function createFakeDaemon(): FakeDaemon {
   const attemptOf = (credential: string): number => states.get(credential)?.attempt ?? 0;
 
   return {
-    version: '0.0.0-test',
+    version: ownVersion(),
     startedAt: START_MS as EpochMs,
     configPath: '/etc/freshd/config.json',
     events,

@@ -3,7 +3,6 @@
  */
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommandLine } from '../../src/cli/main.ts';
-import { ownVersion } from '../../src/cli/version.ts';
 import type { CredentialState } from '../../src/core/state.ts';
 import { type Arranged, arrange } from '../api/arrange.ts';
 import type { FakeDaemon } from '../api/fake-daemon.ts';
@@ -52,7 +51,6 @@ export interface ArrangedCli extends Arranged {
 export async function arrangeCli(): Promise<ArrangedCli> {
   const arranged = await arrange();
   const { socketPath, daemon } = arranged;
-  daemon.version = ownVersion();
   const nowMs = (): number => daemon.now().wallMs;
   const runWith = (io: Partial<CommandIo>, ...argv: string[]): Promise<Ran> =>
     runIn({ nowMs, ...io, env: { FRESHD_SOCKET: socketPath, ...io.env } }, ...argv);
