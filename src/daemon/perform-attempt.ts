@@ -9,6 +9,7 @@ import type { AttemptReason, Effect } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { lifeLeftMs } from '../core/schedule.ts';
 import type { CredentialState } from '../core/state.ts';
+import { AttemptRecords, type AttemptRecordsOptions } from './attempt-records.ts';
 import {
   commitAnswer,
   failedWith,
@@ -18,38 +19,35 @@ import {
   type StepTools,
 } from './attempt-steps.ts';
 import { describeBug } from './bug.ts';
-import type { ManagedCredential } from './credential.ts';
 import { unsent } from './failures.ts';
+import { createHangs, type Hangs } from './hangs.ts';
 import type { WaitingLine } from './line.ts';
-import { type ClockPort, type JournalEntry, type JournalPort, type LogPort, PortError } from './ports.ts';
+import { type ClockPort, type JournalEntry, PortError } from './ports.ts';
 import { runRefresh } from './run-refresh.ts';
-import { within } from './time-limit.ts';
 
 type EffectOf<T extends Effect['type']> = Extract<Effect, { type: T }>;
 
-export interface AttemptsOptions extends StepTools {
-  readonly credential: (name: string) => ManagedCredential | undefined;
+export interface AttemptsOptions extends StepTools, AttemptRecordsOptions {
   readonly state: (name: string) => CredentialState | undefined;
   /** An attempt of the process before this one may still be sending. */
   readonly isReconciling: (name: string) => boolean;
   readonly report: (credential: string, event: Event) => void;
   readonly line: WaitingLine;
-  readonly journal: JournalPort;
-  readonly log: LogPort;
-  /** From leaving the line to the journal; also each later step but the refresh itself. */
-  readonly stepLimitMs: number;
 }
 
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #tools: Parameters<typeof prepareAttempt>[2];
+  readonly #records: AttemptRecords;
+  /** Steps that still keep a thread: no second one is begun beside it. */
+  readonly #hangs: Hangs;
   readonly #open = new Map<string, OpenAttempt>();
-  /** Of these a step passed its limit and still keeps a thread: no second one is begun beside it. */
-  readonly #hung = new Set<string>();
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
-    this.#tools = { ...options, write: (open, entry) => this.#write(open, entry) };
+    this.#records = new AttemptRecords(options);
+    this.#hangs = createHangs(options.stepLimitMs);
+    this.#tools = { ...options, write: (open, entry) => this.#records.write(open, entry) };
   }
 
   /** Does this credential hold anything for an attempt? */
@@ -76,7 +74,7 @@ export class Attempts {
       );
       return;
     }
-    if (this.#hung.has(name) || this.#hung.size >= HUNG_MAX) {
+    if (!this.#hangs.mayBegin(name)) {
       this.#options.report(name, failedWith(attempt, unsent('store_busy', SILENT)));
       return;
     }
@@ -111,7 +109,7 @@ export class Attempts {
       return;
     }
     const { runId } = open.entry;
-    const onStarted = (process: JournalEntry['process']) => this.#noteProcess(open, process);
+    const onStarted = (process: JournalEntry['process']) => this.#records.noteProcess(open, process);
     try {
       const { credential, found, tokens } = open;
       const run = { credential, attempt, reason, runId, found, tokens, onStarted };
@@ -129,14 +127,9 @@ export class Attempts {
   }
 
   /** Answered by answer_recorded | answer_record_failed. */
-  async record(name: string, { attempt, answer }: EffectOf<'record_answer'>): Promise<void> {
-    const open = this.#current(name, attempt);
-    const entry = open?.entry ?? null;
-    let code: string | null = entry === null ? 'journal_failed' : null;
-    if (open !== null && entry !== null && answer.response !== null) {
-      const write = this.#write(open, { ...entry, response: answer.response });
-      code = await this.#codeOf(open, write, 'record_answer');
-    }
+  async record(name: string, effect: EffectOf<'record_answer'>): Promise<void> {
+    const { attempt } = effect;
+    const code = await this.#records.writeAnswer(this.#current(name, attempt), effect);
     this.#options.report(
       name,
       code === null ? { type: 'answer_recorded', attempt } : { type: 'answer_record_failed', attempt, code },
@@ -150,13 +143,13 @@ export class Attempts {
     const credential = open?.credential ?? this.#options.credential(name);
     if (credential === undefined) return;
     const refused = (code: string): Event => ({ type: 'persist_failed', attempt, code, winner: null });
-    if (this.#hung.has(name)) {
+    if (this.#hangs.isHung(name)) {
       this.#options.report(name, refused('timed_out'));
       return;
     }
     try {
       const work = commitAnswer(credential, effect, { ...this.#options, isLocked: open?.unlock != null });
-      const event = await this.#inTime(name, work);
+      const event = await this.#hangs.inTime(name, work);
       this.#options.report(name, event === 'timed_out' ? refused('timed_out') : event);
     } catch (error) {
       const code = error instanceof PortError ? error.code : 'internal_error';
@@ -166,35 +159,15 @@ export class Attempts {
     }
   }
 
-  async close(name: string, { attempt, journal }: EffectOf<'close_attempt'>): Promise<void> {
-    const open = this.#current(name, attempt);
-    if (journal !== 'keep') {
-      const { journal: port, log } = this.#options;
-      const work = (open?.journal ?? Promise.resolve()).then(async () => {
-        if (journal === 'set_aside') return port.setAside(name);
-        await this.#syncUnlessOurs(name, open);
-        return port.empty(name);
-      });
-      const code = await this.#codeOf({ credential: { name } }, work, 'close_attempt');
-      if (code !== null) log.write('warn', 'journal_not_emptied', { credential: name, attempt, code });
-      else if (journal === 'set_aside') log.write('warn', 'answer_set_aside', { credential: name, attempt });
-    }
+  async close(name: string, effect: EffectOf<'close_attempt'>): Promise<void> {
+    const open = this.#current(name, effect.attempt);
+    await this.#records.end(name, open, effect);
     if (open !== null) await this.release(name, open);
   }
 
-  /** What the process before this one wrote, or a tool, may not be on the disk yet; then the journal is all there is. */
-  async #syncUnlessOurs(name: string, open: OpenAttempt | null): Promise<void> {
-    const credential = open?.credential ?? this.#options.credential(name);
-    if (credential !== undefined && (open === null || credential.policy.resultInStore)) {
-      await credential.parts.store.sync?.();
-    }
-  }
-
-  /** Unanswered: what should stay is remembered by its fingerprint, and asked to be forgotten again at the next start. */
-  async forgetSetAside(name: string): Promise<void> {
-    const work = this.#options.journal.forgetSetAside(name);
-    const code = await this.#codeOf({ credential: { name } }, work, 'forget_set_aside');
-    if (code !== null) this.#options.log.write('warn', 'journal_not_emptied', { credential: name, code });
+  /** Unanswered. */
+  forgetSetAside(name: string): Promise<void> {
+    return this.#records.forgetSetAside(name);
   }
 
   /** Ends the run under way, whichever it is. */
@@ -211,50 +184,13 @@ export class Attempts {
   /** Bounds the work, and makes an event of whatever it throws. */
   async #answer(open: OpenAttempt, work: Promise<Event>): Promise<Event> {
     try {
-      const event = await this.#inTime(open.credential.name, work);
+      const event = await this.#hangs.inTime(open.credential.name, work);
       return event === 'timed_out' ? failedWith(open.attempt, unsent('store_busy', SILENT)) : event;
     } catch (error) {
       if (!(error instanceof PortError)) {
         return failedWith(open.attempt, unsent('internal_error', this.#internal(open, 'begin_attempt', error)));
       }
       return failedWith(open.attempt, lockFailure(error));
-    }
-  }
-
-  async #inTime<T>(name: string, work: Promise<T>): Promise<T | 'timed_out'> {
-    const result = await within(work, this.#options.stepLimitMs);
-    if (result !== 'timed_out') return result;
-    this.#hung.add(name);
-    const over = () => void this.#hung.delete(name);
-    void work.then(over, over);
-    return result;
-  }
-
-  #noteProcess(open: OpenAttempt, process: JournalEntry['process']): void {
-    if (open.entry === null || open.closed) return;
-    open.entry = { ...open.entry, process };
-    // Not waited for: the run is under way, and a journal that fails here only makes a later search for its process harder.
-    void this.#codeOf(open, this.#write(open, open.entry), 'run_refresh');
-  }
-
-  #write(open: OpenAttempt, entry: JournalEntry): Promise<void> {
-    const write = open.journal.then(() => this.#options.journal.write(open.credential.name, entry));
-    open.journal = write.catch(() => undefined);
-    return write;
-  }
-
-  /** Null when the work was done in time; else why not. */
-  async #codeOf(
-    open: { readonly credential: { readonly name: string } },
-    work: Promise<void>,
-    during: string,
-  ): Promise<string | null> {
-    try {
-      return (await within(work, this.#options.stepLimitMs)) === 'timed_out' ? 'timed_out' : null;
-    } catch (error) {
-      if (error instanceof PortError) return error.code;
-      this.#logBug(open.credential.name, during, error);
-      return 'internal_error';
     }
   }
 
@@ -266,9 +202,9 @@ export class Attempts {
     open.leaveLine();
     const { unlock } = open;
     open.unlock = null;
-    if (unlock !== null) await this.#codeOf(open, unlock(), 'close_attempt');
+    if (unlock !== null) await this.#records.codeOf(name, unlock(), 'close_attempt');
     const { refresh } = open.credential.parts;
-    if (refresh?.closed !== undefined) await this.#codeOf(open, refresh.closed(open.attempt), 'close_attempt');
+    if (refresh?.closed !== undefined) await this.#records.codeOf(name, refresh.closed(open.attempt), 'close_attempt');
   }
 
   #internal(open: OpenAttempt, during: string, error: unknown): string {
@@ -291,6 +227,3 @@ function urgencyOf(state: CredentialState, clock: ClockPort): number {
 }
 
 const SILENT = 'store and journal did not answer in time';
-
-// Threads of the pool, see file-threads.ts. Beyond that nobody's refresh could be journalled.
-const HUNG_MAX = 8;

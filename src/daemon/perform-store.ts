@@ -14,8 +14,8 @@ import { describeBug } from './bug.ts';
 import { findingOf, lossOf, type ManagedCredential } from './credential.ts';
 import { unsent } from './failures.ts';
 import { createGate } from './gate.ts';
+import { createHangs } from './hangs.ts';
 import { type LogPort, PortError } from './ports.ts';
-import { within } from './time-limit.ts';
 
 export interface StoreChecksOptions {
   readonly credential: (name: string) => ManagedCredential | undefined;
@@ -30,8 +30,7 @@ export interface StoreChecksOptions {
 
 /** @returns performs one check and reports one event; never rejects */
 export function createStoreChecks(options: StoreChecksOptions): (credential: string) => Promise<void> {
-  /** Checks that passed their limit and are still outstanding: no second one is started on that store. */
-  const hung = new Set<string>();
+  const hangs = createHangs(options.limitMs);
   const last = new Map<string, Promise<void>>();
   const waiting = new Set<string>();
   const gate = createGate(LOOKS_MAX);
@@ -55,19 +54,15 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
   async function look(name: string): Promise<void> {
     const credential = options.credential(name);
     if (credential === undefined) return;
-    if (hung.has(name) || hung.size >= HUNG_MAX || options.isAttempting(name)) {
+    if (!hangs.mayBegin(name) || options.isAttempting(name)) {
       options.report(name, UNCHANGED);
       return;
     }
     const work = check(credential);
-    const event = await within(work, options.limitMs);
+    const event = await hangs.inTime(name, work);
     if (event === 'timed_out') {
-      hung.add(name);
       // What it finds in the end still counts: the store will not say it a second time.
-      void work.then((late) => {
-        hung.delete(name);
-        options.report(name, late);
-      });
+      void work.then((late) => options.report(name, late));
       options.log.write('warn', 'store_check_hung', { credential: name, path: credential.parts.store.path });
     }
     options.report(name, event === 'timed_out' ? UNCHANGED : event);
@@ -125,6 +120,5 @@ const UNCHANGED: Event = { type: 'store_unchanged', obstacle: unsent('not_checke
 /** Troubles of the machine, not of the store. */
 const PASSING_CODES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'store_busy', 'timed_out']);
 
-// Threads of the pool (see file-threads.ts): a file is looked at in microseconds, and who hangs keeps a thread.
+// Threads of the pool (see file-threads.ts): a file is looked at in microseconds.
 const LOOKS_MAX = 4;
-const HUNG_MAX = 8;
