@@ -21,7 +21,8 @@ import { createPerformer, type Performer, type PerformerOptions } from './perfor
 import type { Publishing } from './perform-publish.ts';
 import type { AlarmPort, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
-import type { Reloading, ReloadSource, Settings } from './reloading.ts';
+import type { Settings } from './reloading.ts';
+import { createReloads, type NextConfiguration, type Reloads, type ReloadsOptions } from './reloads.ts';
 import { within } from './time-limit.ts';
 import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
 
@@ -30,7 +31,11 @@ type Outside = Pick<
   'journal' | 'sentinel' | 'clock' | 'log' | 'fingerprint' | 'createRunId' | 'bootId'
 >;
 
-export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>, Pick<ObserverOptions, 'metrics'> {
+export interface DaemonOptions
+  extends Outside,
+    Pick<ReconcileTools, 'leftRuns'>,
+    Pick<ObserverOptions, 'metrics'>,
+    Pick<ReloadsOptions, 'readConfiguration' | 'onReload'> {
   readonly version: string;
   readonly configPath: string;
   readonly alarm: AlarmPort;
@@ -38,11 +43,8 @@ export interface DaemonOptions extends Outside, Pick<ReconcileTools, 'leftRuns'>
   readonly credentials: readonly ManagedCredential[];
   readonly chains?: readonly ManagedChain[];
   readonly settings: Settings;
-  readonly readConfiguration: (source: ReloadSource) => Promise<Reloading>;
   /** Does a file hold another secret than this credential runs with? Absent: none comes from a file. */
   readonly haveSecretsChanged?: (credential: string) => Promise<boolean>;
-  /** Told when a reload begins. @returns to be told when it is over */
-  readonly onReload?: () => () => void;
 }
 
 export interface Daemon extends DaemonPort {
@@ -79,8 +81,8 @@ class CredentialDaemon implements Daemon {
   readonly #watches: StoreWatches;
   readonly #reconciler: Reconciler;
   readonly #takeIn: ReturnType<typeof createFirstEvents>;
+  readonly #reloads: Reloads;
   #settings: Settings;
-  #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | null = null;
   /** Resolves when a stop is not to wait for hooks and alerts either. */
   readonly #hastened: Promise<void>;
@@ -96,6 +98,13 @@ class CredentialDaemon implements Daemon {
     this.version = version;
     this.configPath = configPath;
     this.startedAt = clock.now().wallMs;
+    this.#reloads = createReloads({
+      ...options,
+      isStopping: () => this.#stopping !== null,
+      isLeaving: (name) => this.#leaving.has(name),
+      isCredential: (name) => this.#credentials.has(name),
+      putInForce: (next) => this.#putInForce(next),
+    });
     this.#line = createLine(settings.maxConcurrentRefreshes);
     this.#keeper = createMemoryKeeper({ port: memory, remember, log });
     this.#reconciler = createReconciler(options);
@@ -111,7 +120,7 @@ class CredentialDaemon implements Daemon {
       report: (name, event) => this.#engine.dispatch(name, event),
       sinks: () => this.#settings.sinks,
       checkSecrets: async (name) => {
-        if (await options.haveSecretsChanged?.(name)) await this.#reloadFrom('secrets');
+        if (await options.haveSecretsChanged?.(name)) await this.#reloads.reload('secrets');
       },
     });
     this.chains = createChains({
@@ -164,7 +173,7 @@ class CredentialDaemon implements Daemon {
     const { chains = [] } = this.#options;
     const loading = this.chains.configure(chains).then(() => this.#takeIn([...this.#credentials.values()]));
     // A reload in the middle would change or remove what is not there yet, and what comes later would be of the old one.
-    this.#reloading = loading.catch(() => undefined);
+    this.#reloads.startAfter(loading);
     await loading;
     void this.#reconciler.finished().then(() => this.#options.leftRuns.sweep());
     const published = await within(this.#performer.published(), FIRST_PUBLICATIONS_MS_MAX);
@@ -172,7 +181,7 @@ class CredentialDaemon implements Daemon {
   }
 
   reload(): Promise<ReloadResult> {
-    return this.#reloadFrom('file');
+    return this.#reloads.reload('file');
   }
 
   stop(): Promise<void> {
@@ -185,54 +194,16 @@ class CredentialDaemon implements Daemon {
     this.#performer.cancelRuns(this.#engine.names());
   }
 
-  #reloadFrom(source: ReloadSource): Promise<ReloadResult> {
-    const result = this.#reloading.then(() => {
-      const over = this.#options.onReload?.();
-      return this.#reload(source).finally(over);
-    });
-    this.#reloading = result.catch(() => undefined);
-    return result;
-  }
-
-  async #reload(source: ReloadSource): Promise<ReloadResult> {
-    const { log } = this.#options;
-    if (this.#stopping !== null) return { ok: false, problems: ['freshd is stopping'] };
-    const next = await this.#options.readConfiguration(source);
-    const problems = next.ok ? this.#stillLeaving(next) : next.problems;
-    if (!next.ok || problems.length > 0) {
-      log.write('warn', 'reload_refused', { source, problems: problems.length, first: problems[0] ?? null });
-      return { ok: false, problems };
-    }
-    const { chains = NO_CHAINS } = next;
+  async #putInForce(next: NextConfiguration): Promise<void> {
     this.#settings = next.settings;
     this.#line.resize(next.settings.maxConcurrentRefreshes);
     // Before its members: what they published has its new owner when they let go of it.
-    for (const name of await this.chains.configure(chains.all)) this.#drop(name);
+    for (const name of await this.chains.configure(next.chains?.all ?? [])) this.#drop(name);
     for (const name of next.removed) this.#leave(name);
     for (const credential of next.changed) this.#change(credential);
     for (const credential of next.added) this.#credentials.set(credential.name, credential);
     next.applied();
     await this.#takeIn(next.added);
-    const added = [...next.added.map(({ name }) => name), ...chains.added];
-    const changed = [...next.changed.map(({ name }) => name), ...chains.changed];
-    const removed = [...next.removed, ...chains.removed];
-    const counts = { added: added.length, changed: changed.length, removed: removed.length };
-    log.write('info', 'reloaded', { source, ...counts });
-    return { ok: true, added, changed, removed };
-  }
-
-  /** A name can come back only when the attempt that it left behind is over, and as a chain only when it is free. */
-  #stillLeaving({ added, chains = NO_CHAINS }: Extract<Reloading, { ok: true }>): readonly string[] {
-    const back = added.filter(({ name }) => this.#leaving.has(name));
-    const taken = chains.added.filter((name) => this.#credentials.has(name));
-    return [
-      ...back.map(
-        ({ name }) => `credentials.${name}: expected its last attempt to be over, it still runs; reload again later`,
-      ),
-      ...taken.map(
-        (name) => `chains.${name}: expected a free name, got that of a credential; reload once without either`,
-      ),
-    ];
   }
 
   #change(credential: ManagedCredential): void {
@@ -290,8 +261,6 @@ class CredentialDaemon implements Daemon {
     this.#engine.close();
   }
 }
-
-const NO_CHAINS = { all: [], added: [], changed: [], removed: [] };
 
 // A publication that hangs costs the start this much.
 const FIRST_PUBLICATIONS_MS_MAX = 5_000;
