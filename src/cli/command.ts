@@ -15,6 +15,8 @@ export interface CommandIo {
   readonly uid: number | null;
   /** Standard output is a terminal, and colour is welcome. */
   readonly isColourful: boolean;
+  /** Rows of the terminal that standard output is, as they are now; none where it is no terminal. */
+  readonly terminalRows?: (() => number) | undefined;
   readonly nowMs: () => number;
   /** Standard input, in pieces of any size; none where a command may not read it. */
   readonly input?: () => AsyncIterable<Uint8Array>;

@@ -132,6 +132,10 @@ function processIo(): CommandIo {
     get isColourful() {
       return process.stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
     },
+    get terminalRows() {
+      const { stdout } = process;
+      return stdout.isTTY === true && env.TERM !== 'dumb' ? () => stdout.rows : undefined;
+    },
     nowMs: systemNowMs,
     input: () => process.stdin,
     ...(process.stdin.isTTY === true ? { ask } : {}),

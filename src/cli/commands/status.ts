@@ -14,7 +14,7 @@ import {
 import { durationText } from '../../core/duration.ts';
 import { call } from '../call.ts';
 import { chainDetail, chainTable, chainTroubles } from '../chain-text.ts';
-import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
+import { type CommandArguments, type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { consumersText, lateConsumers } from '../consumers.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { type Cell, paint, table } from '../format.ts';
@@ -28,34 +28,80 @@ export const command: CommandSpec = {
   summary: 'show how the credentials and chains are, and what happens next',
   argument: 'optional',
   options: [
+    {
+      name: 'watch',
+      summary: 'show every change until Ctrl-C: in place on a terminal, else one answer after the other',
+    },
     { name: 'json', summary: "the daemon's answer as JSON" },
     { name: 'check', summary: 'exit 0 when usable, 1 when unusable, 2 when degraded or expiring' },
   ],
   async run(args, io) {
-    if (args.name !== undefined) {
-      const path = PATHS.credential(credentialName(args));
-      const one = await call<CredentialDetailBody | ChainDetailBody>({ method: 'GET', path }, args, io);
-      const isChain = 'members' in one;
-      const text = isChain ? chainDetail(one, io) : detail(one, io);
-      io.write(isSwitchedOn(args, 'json') ? json(one) : text);
-      const health = isChain ? healthOfChain(one) : healthOf(one);
-      return isSwitchedOn(args, 'check') ? CHECK_EXIT[health] : EXIT.ok;
-    }
-    const all = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
-    io.write(isSwitchedOn(args, 'json') ? json(all) : overview(all, io));
-    const skew = versionSkew(all.daemon.version, ownVersion());
-    if (skew !== null) io.complain(`freshd: ${skew}`);
-    return isSwitchedOn(args, 'check') ? CHECK_EXIT[healthOfAll(all)] : EXIT.ok;
+    const name = args.name === undefined ? null : credentialName(args);
+    const look = (): Promise<Seen> => (name === null ? lookAtAll(args, io) : lookAtOne(name, args, io));
+    const seen = isSwitchedOn(args, 'watch')
+      ? await watch(name, look, { args, io })
+      : await lookOnce(look, { args, io });
+    if (seen !== null && seen.advice !== null) io.complain(`freshd: ${seen.advice}`);
+    if (!isSwitchedOn(args, 'check')) return EXIT.ok;
+    return seen === null ? EXIT.unavailable : CHECK_EXIT[seen.health];
   },
 };
+
+interface Seen {
+  readonly body: object;
+  /** For people. */
+  readonly text: string;
+  readonly health: Health;
+  readonly advice: string | null;
+}
+
+interface Context {
+  readonly args: CommandArguments;
+  readonly io: CommandIo;
+}
+
+async function lookAtAll(args: CommandArguments, io: CommandIo): Promise<Seen> {
+  const body = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
+  const advice = versionSkew(body.daemon.version, ownVersion());
+  return { body, text: overview(body, io), health: healthOfAll(body), advice };
+}
+
+async function lookAtOne(name: string, args: CommandArguments, io: CommandIo): Promise<Seen> {
+  const path = PATHS.credential(name);
+  const body = await call<CredentialDetailBody | ChainDetailBody>({ method: 'GET', path }, args, io);
+  const isChain = 'members' in body;
+  const health = isChain ? healthOfChain(body) : healthOf(body);
+  return { body, text: isChain ? chainDetail(body, io) : detail(body, io), health, advice: null };
+}
+
+async function lookOnce(look: () => Promise<Seen>, { args, io }: Context): Promise<Seen> {
+  const seen = await look();
+  io.write(isSwitchedOn(args, 'json') ? `${JSON.stringify(seen.body, null, 2)}\n` : seen.text);
+  return seen;
+}
+
+/** @returns null when the daemon was away at the end */
+async function watch(name: string | null, look: () => Promise<Seen>, { args, io }: Context): Promise<Seen | null> {
+  // Only here: who asks once waits for no subscription to be loaded.
+  const { followStatus } = await import('../follow-status.ts');
+  const { createPage, createScroll } = await import('../screen.ts');
+  if (isSwitchedOn(args, 'json')) {
+    const lookForJson = async () => {
+      const seen = await look();
+      return { ...seen, text: `${JSON.stringify(seen.body)}\n` };
+    };
+    return followStatus(name, { look: lookForJson, screen: createScroll(io, '') }, { args, io });
+  }
+  const rows = io.terminalRows;
+  const screen = rows === undefined ? createScroll(io, '\n') : createPage(io, rows);
+  return followStatus(name, { look, screen }, { args, io });
+}
 
 const CHECK_EXIT: Readonly<Record<Health, ExitCode>> = {
   usable: EXIT.ok,
   unusable: EXIT.failure,
   degraded: EXIT.degraded,
 };
-
-const json = (body: object): string => `${JSON.stringify(body, null, 2)}\n`;
 
 function overview({ daemon, credentials, chains }: CredentialsBody, io: CommandIo): string {
   const upMs = io.nowMs() - Date.parse(daemon.started_at);

@@ -18,6 +18,7 @@ import { EXIT } from '../exit-code.ts';
 import { paint, type Tone } from '../format.ts';
 import { subscribe } from '../subscribe.ts';
 import { isoText, momentText, timeText } from '../time.ts';
+import { untilTold } from '../until-told.ts';
 
 export const command: CommandSpec = {
   name: 'watch',
@@ -56,20 +57,6 @@ async function namesOf({ args, io }: Parameters<typeof subscribe>[2]): Promise<r
   const { credentials, chains } = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
   return [...credentials.map(({ credential }) => credential), ...chains.map(({ chain }) => chain)];
 }
-
-/** Resolves at Ctrl-C, or when a service manager or a closed terminal says so. */
-function untilTold(io: CommandIo): Promise<void> {
-  return new Promise((resolve) => {
-    const stops = ENDS.map((signal) =>
-      io.onSignal?.(signal, () => {
-        for (const stop of stops) stop?.();
-        resolve();
-      }),
-    );
-  });
-}
-
-const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Line {
   readonly name: string;
