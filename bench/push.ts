@@ -120,6 +120,7 @@ function createSource(): { readonly daemon: DaemonPort; readonly step: () => voi
     state: (name) => (name === 'c0' ? state : undefined),
     remedy: () => 'freshd login c0',
     now,
+    pulse: () => null,
     dispatch: (_name, event) => take(event),
     onStep(listener) {
       listeners.add(listener);

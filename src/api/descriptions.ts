@@ -4,6 +4,7 @@
  * Rule: only looks; no secret passes through here.
  */
 import { explain } from '../core/explain.ts';
+import { isProgressing, WATCHDOG_MS_DEFAULT, watchOf } from '../core/progress.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { Now } from '../core/token.ts';
 import { describe, readiness } from '../core/view.ts';
@@ -57,8 +58,15 @@ function credentialBody(
 }
 
 export function liveBody(daemon: DaemonPort): LiveBody {
-  const uptimeMs = daemon.now().wallMs - daemon.startedAt;
-  return { status: 'live', version: daemon.version, uptime_seconds: Math.max(0, Math.floor(uptimeMs / 1000)) };
+  const { wallMs, monotonicMs } = daemon.now();
+  const pulse = daemon.pulse();
+  const isStalled = pulse !== null && !isProgressing(pulse, STALL_PATIENCE_MS, monotonicMs);
+  return {
+    status: isStalled ? 'stalled' : 'live',
+    version: daemon.version,
+    uptime_seconds: Math.max(0, Math.floor((wallMs - daemon.startedAt) / 1000)),
+    overdue_seconds: isStalled ? Math.floor((monotonicMs - pulse.dueAt) / 1000) : null,
+  };
 }
 
 export function readyBody(daemon: DaemonPort): ReadyBody {
@@ -83,6 +91,9 @@ export function readyBody(daemon: DaemonPort): ReadyBody {
 function states(daemon: DaemonPort): CredentialState[] {
   return daemon.names().flatMap((name) => daemon.state(name) ?? []);
 }
+
+// As patient as a watchdog of the usual length: whoever asks here and the service manager come to the same verdict.
+const STALL_PATIENCE_MS = watchOf(WATCHDOG_MS_DEFAULT).patienceMs;
 
 /** Some twenty milliseconds: readers of tokens wait behind whoever asks for the list. */
 const CONSUMER_LOOKS_MAX = 100_000;

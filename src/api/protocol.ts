@@ -232,9 +232,12 @@ export interface ReloadBody {
 
 /** `GET /v1/health/live` */
 export interface LiveBody {
-  readonly status: 'live';
+  /** `stalled`: it answers, but its scheduler stands still, and no refresh will start. */
+  readonly status: 'live' | 'stalled';
   readonly version: string;
   readonly uptime_seconds: number;
+  /** By how much a wake-up is late; null while live. */
+  readonly overdue_seconds: number | null;
 }
 
 /** `GET /v1/health/ready` */

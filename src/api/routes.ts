@@ -148,9 +148,9 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/health/live',
-    summary: 'The daemon answers.',
-    answers: { 200: 'Live' },
-    handle: ({ daemon }) => success(200, liveBody(daemon)),
+    summary: 'The daemon answers, and its scheduler still wakes up; 503 when it stands still.',
+    answers: { 200: 'Live', 503: 'Live' },
+    handle: ({ daemon }) => liveReply(daemon),
   },
   {
     method: 'GET',
@@ -237,6 +237,11 @@ async function exposeMetrics({ figures }: ApiContext): Promise<Reply> {
   if (exposition === null) return refused(404, { error: 'not_found', error_description: 'no figures are kept here' });
   const { text: body, contentType } = exposition;
   return { ...success(200, body), contentType };
+}
+
+function liveReply(daemon: DaemonPort): Reply {
+  const body = liveBody(daemon);
+  return { status: body.status === 'live' ? 200 : 503, body, retryAfterSeconds: null };
 }
 
 function readyReply(daemon: DaemonPort): Reply {

@@ -214,7 +214,12 @@ export const RESPONSE_SCHEMAS = {
     chains: { type: 'array', items: object(CHAIN_MEMBERS) },
   }),
   Reload: object({ added: TEXTS, changed: TEXTS, removed: TEXTS }),
-  Live: object({ status: { const: 'live' }, version: TEXT, uptime_seconds: COUNT }),
+  Live: object({
+    status: { enum: ['live', 'stalled'] },
+    version: TEXT,
+    uptime_seconds: COUNT,
+    overdue_seconds: COUNT_OR_NULL,
+  }),
   Ready: object({
     ready: FLAG,
     credentials: {

@@ -28,6 +28,9 @@ export function watchOf(watchdogMs: number): { readonly everyMs: number; readonl
   return { everyMs: watchdogMs / 4, patienceMs: watchdogMs / 2 };
 }
 
+// Where nobody watches: a refresh starts minutes ahead of the expiry, so half a minute of standing still harms nothing yet.
+export const WATCHDOG_MS_DEFAULT = 60_000;
+
 /** What whoever started the process is told of it. */
 export type ServiceSign =
   | { readonly kind: 'ready' | 'alive'; readonly status: string }

@@ -55,8 +55,6 @@ export interface Daemon extends DaemonPort {
   stop(): Promise<void>;
   /** Hastens a stop: ends the runs under way, their outcome is recorded as it comes; waits for no hook and no alert. */
   cancelRuns(): void;
-  /** Whether the scheduler makes progress is read from this. */
-  pulse(): Pulse;
   /** How long a stop can take. */
   stopMsMax(): number;
 }

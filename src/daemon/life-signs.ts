@@ -4,7 +4,7 @@
  * Rule: a life sign is given only while the scheduler makes progress. That the process answers proves nothing: a daemon whose
  * alarm no longer rings looks healthy until the last token has expired.
  */
-import { isProgressing, watchOf } from '../core/progress.ts';
+import { isProgressing, WATCHDOG_MS_DEFAULT, watchOf } from '../core/progress.ts';
 import { statusLine } from '../core/status-line.ts';
 import type { Daemon } from './daemon.ts';
 import type { LogPort } from './ports.ts';
@@ -28,7 +28,7 @@ export interface LifeSignsOptions {
 }
 
 export function createLifeSigns({ manager, log }: LifeSignsOptions): LifeSigns {
-  const { everyMs, patienceMs } = watchOf(manager.watchdogMs ?? WATCH_MS);
+  const { everyMs, patienceMs } = watchOf(manager.watchdogMs ?? WATCHDOG_MS_DEFAULT);
   let watched: Watched | null = null;
   let isStalled = false;
   let stopLooking = (): void => undefined;
@@ -77,7 +77,5 @@ const statusOf = ({ names, state, now }: Watched): string =>
     now(),
   );
 
-// Where nobody ends the process, a line in the log is all that comes of it.
-const WATCH_MS = 60_000;
-
+// Where nobody ends the process, this line and `/v1/health/live` are all that comes of it.
 const STALL_REMEDY = 'the watchdog of the service restarts freshd; where there is none, restart it';

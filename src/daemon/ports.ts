@@ -8,6 +8,7 @@ import type { Alert, AttemptReason, Down, Publication } from '../core/effect.ts'
 import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { AlertKind } from '../core/policy.ts';
+import type { Pulse } from '../core/progress.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { EpochMs, Fingerprint, Now, TokenResponse, TokenSet } from '../core/token.ts';
 import type { ChainsPort } from './ports-chains.ts';
@@ -266,6 +267,8 @@ export interface DaemonPort {
   now(): Now;
   /** Code of a bug that keeps this credential from being stepped, whatever its state says; null: none. Not ready meanwhile. */
   fault?(credential: string): string | null;
+  /** Whether the scheduler makes progress is read from this. */
+  pulse(): Pulse;
   /** Synchronous: the state is already the new one when this returns. */
   dispatch(credential: string, event: Event): void;
   /** Called after each step of any credential. @returns how to stop listening */

@@ -231,7 +231,24 @@ describe('health', () => {
       status: 'live',
       version: daemon.version,
       uptime_seconds: 60,
+      overdue_seconds: null,
     });
+  });
+
+  test('D4: is not live while its scheduler stands still, though it answers, and live again once that wakes up', async () => {
+    const { daemon, get } = await arrange();
+    daemon.load('claude', 'at-1');
+    daemon.sleep(MINUTE_MS);
+    expect((await get('/v1/health/live')).status).toBe(200);
+    daemon.sleep(MINUTE_MS);
+    const stalled = await get('/v1/health/live');
+    expect([stalled.status, bodyOf(stalled)]).toEqual([
+      503,
+      { status: 'stalled', version: daemon.version, uptime_seconds: 120, overdue_seconds: 90 },
+    ]);
+    expect((await get('/v1/tokens/claude')).status).toBe(200);
+    daemon.advance(0);
+    expect((await get('/v1/health/live')).status).toBe(200);
   });
 
   test('is not ready while a credential that counts is unusable, and says which and why', async () => {

@@ -18,6 +18,9 @@ export const START_MS = Date.UTC(2026, 10, 22, 12, 0, 0);
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
+/** How long it sleeps at most, as the real one does. */
+const PULSE_MS = 30_000;
+
 const POLICY: Policy = {
   method: 'script',
   resultInStore: false,
@@ -79,6 +82,8 @@ export function createFakeDaemon(): FakeDaemon {
 
   const now = (): Now => ({ wallMs: epochMs(START_MS + elapsedMs), monotonicMs: monotonicMs(1_000_000 + elapsedMs) });
 
+  let wokenAt = now().monotonicMs;
+
   const log: LogPort = { write: () => undefined };
   const memory: MemoryPort = { load: async () => null, save: async () => undefined };
   const remedy = (credential: string) => `freshd login ${credential}`;
@@ -123,6 +128,7 @@ export function createFakeDaemon(): FakeDaemon {
       return this.faults[credential] ?? null;
     },
     now,
+    pulse: () => ({ lookedAt: wokenAt, dueAt: wokenAt + PULSE_MS }),
     dispatch,
     onStep(listener) {
       listeners.add(listener);
@@ -182,6 +188,7 @@ export function createFakeDaemon(): FakeDaemon {
     },
     advance(byMs) {
       this.sleep(byMs);
+      wokenAt = now().monotonicMs;
       for (const credential of states.keys()) dispatch(credential, { type: 'tick' });
     },
     count: (credential, type) => (effects.get(credential) ?? []).filter((effect) => effect.type === type).length,
