@@ -23,7 +23,6 @@ import { isPipe } from '../config/paths.ts';
 import type { CredentialState } from '../core/state.ts';
 import type { Fingerprint } from '../core/token.ts';
 import { assemble, buildOrBreak } from './assemble.ts';
-import { describeBug } from './bug.ts';
 import type { Daemon } from './daemon.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createLifeSigns, type LifeSigns } from './life-signs.ts';
@@ -32,6 +31,7 @@ import { PortError } from './ports.ts';
 import type { MetricsPort } from './ports-metrics.ts';
 import { buildChain } from './publish-parts.ts';
 import { rehearse, rehearseChain } from './rehearse.ts';
+import { type EndSignals, type HangUps, listenToHangUps, listenToSignals } from './signals.ts';
 import type { ServiceManagerPort } from './system-ports.ts';
 import { pause } from './time-limit.ts';
 
@@ -187,66 +187,6 @@ async function ensureSocketFolder(path: string): Promise<void> {
   } catch (error) {
     throw portErrorFrom(error, { path, doing: 'make the folder of the socket' });
   }
-}
-
-interface HangUps {
-  /** Also called once for those that came before. */
-  connect(reload: () => void): void;
-}
-
-/**
- * A process that does not listen to SIGHUP is ended by it, and whoever has just changed the configuration may send one at any
- * moment: the first thing of all, then. One that comes while the configuration is being read reloads it afterwards.
- */
-function listenToHangUps(): HangUps {
-  let isWanted = false;
-  let reload = (): void => {
-    isWanted = true;
-  };
-  process.on('SIGHUP', () => reload());
-  return {
-    connect(next) {
-      reload = next;
-      if (isWanted) next();
-    },
-  };
-}
-
-interface EndSignals {
-  readonly asked: Promise<void>;
-  isAsked(): boolean;
-  control(daemon: Daemon): void;
-}
-
-/** SIGTERM and SIGINT end, a second one ends at once; a bug is logged and ends the process. */
-function listenToSignals(log: Log): EndSignals {
-  let daemon: Daemon | null = null;
-  let isAsked = false;
-  let resolveAsked: () => void;
-  const asked = new Promise<void>((resolve) => {
-    resolveAsked = resolve;
-  });
-  const onEnd = (signal: string) => {
-    log.write('info', isAsked ? 'stopping_at_once' : 'stopping', { signal });
-    if (isAsked) daemon?.cancelRuns();
-    isAsked = true;
-    resolveAsked();
-  };
-  process.on('SIGTERM', onEnd);
-  process.on('SIGINT', onEnd);
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => {
-      log.write('error', 'crashed', { cause: event, ...describeBug(error) });
-      process.exit(70);
-    });
-  }
-  return {
-    asked,
-    isAsked: () => isAsked,
-    control: (running) => {
-      daemon = running;
-    },
-  };
 }
 
 async function rehearseAll(config: Config, capture: Started): Promise<DaemonExit> {
