@@ -3,11 +3,10 @@
  *
  * Rule: needs no daemon; loads what sends only here. Sinks are shown by type and host, never by their address.
  */
-import { loadConfig } from '../../config/load.ts';
-import { CommandError, type CommandSpec, optionValue } from '../command.ts';
+import { CommandError, type CommandSpec } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { paint } from '../format.ts';
-import { captureOf } from '../socket-place.ts';
+import { complainOf, loadNamedConfig } from '../named-config.ts';
 
 export const command: CommandSpec = {
   name: 'alert',
@@ -21,15 +20,8 @@ export const command: CommandSpec = {
     if (args.name !== 'test') {
       throw new CommandError(`expected alert test, got alert ${JSON.stringify(args.name)}`, EXIT.usage);
     }
-    const loaded = await loadConfig({
-      path: optionValue(args, 'config'),
-      socket: optionValue(args, 'socket'),
-      capture: captureOf(io),
-    });
-    if (!loaded.ok) {
-      for (const problem of loaded.problems) io.complain(problem);
-      return loaded.kind === 'system' ? EXIT.system : EXIT.configuration;
-    }
+    const loaded = await loadNamedConfig(args, io);
+    if (!loaded.ok) return complainOf(loaded, io);
     const { config } = loaded;
     const { testAlerts } = await import('../../daemon/alert-test.ts');
     const { env: environment, platform } = io;

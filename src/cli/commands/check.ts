@@ -4,11 +4,10 @@
  * Rule: runs nothing and asks no daemon; problems end in 78 (71 where the system could not open a file), advice does not.
  */
 import type { Config } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.ts';
-import { type CommandSpec, optionValue } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { paint } from '../format.ts';
-import { captureOf } from '../socket-place.ts';
+import { complainOf, loadNamedConfig } from '../named-config.ts';
 
 export const command: CommandSpec = {
   name: 'check',
@@ -16,15 +15,8 @@ export const command: CommandSpec = {
   argument: 'none',
   options: [],
   async run(args, io) {
-    const result = await loadConfig({
-      path: optionValue(args, 'config'),
-      socket: optionValue(args, 'socket'),
-      capture: captureOf(io),
-    });
-    if (!result.ok) {
-      for (const problem of result.problems) io.complain(problem);
-      return result.kind === 'system' ? EXIT.system : EXIT.configuration;
-    }
+    const result = await loadNamedConfig(args, io);
+    if (!result.ok) return complainOf(result, io);
     const { config, advice } = result;
     io.write(`${config.path}: ${paint('valid', 'good', io.isColourful)}, ${count(config)}\n`);
     for (const { code, message } of advice)

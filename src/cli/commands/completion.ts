@@ -3,11 +3,10 @@
  *
  * Rule: `names` never complains: somebody is in the middle of typing, and a message would land in the line.
  */
-import { type CredentialsBody, PATHS } from '../../api/protocol.ts';
-import { call } from '../call.ts';
 import { type CommandArguments, CommandError, type CommandIo, type CommandSpec } from '../command.ts';
 import { completionScript, SHELLS } from '../completions.ts';
 import { EXIT } from '../exit-code.ts';
+import { knownNames } from '../known-names.ts';
 
 /** @param commands all of them, this one included; asked for when it runs */
 export function createCompletion(commands: () => readonly CommandSpec[]): CommandSpec {
@@ -20,7 +19,7 @@ export function createCompletion(commands: () => readonly CommandSpec[]): Comman
     options: [],
     async run(args, io) {
       if (args.name === 'names') {
-        io.write((await knownNames(args, io)).map((name) => `${name}\n`).join(''));
+        io.write((await namesOrNone(args, io)).map((name) => `${name}\n`).join(''));
         return EXIT.ok;
       }
       const shell = SHELLS.find((known) => known === args.name);
@@ -33,10 +32,9 @@ export function createCompletion(commands: () => readonly CommandSpec[]): Comman
   };
 }
 
-async function knownNames(args: CommandArguments, io: CommandIo): Promise<readonly string[]> {
+async function namesOrNone(args: CommandArguments, io: CommandIo): Promise<readonly string[]> {
   try {
-    const { credentials, chains } = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
-    return [...credentials.map(({ credential }) => credential), ...chains.map(({ chain }) => chain)];
+    return await knownNames(args, io);
   } catch (error) {
     if (error instanceof CommandError) return [];
     throw error;

@@ -4,10 +4,9 @@
  * Rule: needs no daemon; loads what talks to the server only here. Shows addresses and codes for a person, never a token.
  */
 import type { CredentialConfig, OauthConfig } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.ts';
-import { CommandError, type CommandSpec, credentialName, isSwitchedOn, optionValue } from '../command.ts';
+import { CommandError, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { captureOf } from '../socket-place.ts';
+import { complainOf, loadNamedConfig } from '../named-config.ts';
 
 export const command: CommandSpec = {
   name: 'login',
@@ -21,15 +20,8 @@ export const command: CommandSpec = {
     const name = credentialName(args);
     const [device, browser] = [isSwitchedOn(args, 'device'), isSwitchedOn(args, 'browser')];
     if (device && browser) throw new CommandError('expected --device or --browser, got both', EXIT.usage);
-    const loaded = await loadConfig({
-      path: optionValue(args, 'config'),
-      socket: optionValue(args, 'socket'),
-      capture: captureOf(io),
-    });
-    if (!loaded.ok) {
-      for (const problem of loaded.problems) io.complain(problem);
-      return loaded.kind === 'system' ? EXIT.system : EXIT.configuration;
-    }
+    const loaded = await loadNamedConfig(args, io);
+    if (!loaded.ok) return complainOf(loaded, io);
     const { config } = loaded;
     const credential = ownGrant(name, config.credentials);
     const { logIn } = await import('../../daemon/login.ts');

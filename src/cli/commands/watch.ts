@@ -3,19 +3,13 @@
  *
  * Rule: no secrets: of a token only its generation and expiry are shown. Ends when it is told to, and never because the daemon did.
  */
-import {
-  type AlertEvent,
-  type ChainEvent,
-  type CredentialsBody,
-  PATHS,
-  type PhaseEvent,
-  type TokenEvent,
-} from '../../api/protocol.ts';
+import { type AlertEvent, type ChainEvent, PATHS, type PhaseEvent, type TokenEvent } from '../../api/protocol.ts';
 import type { StreamEvent } from '../../client/event-stream.ts';
 import { call } from '../call.ts';
 import { type CommandIo, type CommandSpec, credentialName, isSwitchedOn } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { paint, type Tone } from '../format.ts';
+import { knownNames } from '../known-names.ts';
 import { subscribe } from '../subscribe.ts';
 import { isoText, momentText, timeText } from '../time.ts';
 import { untilTold } from '../until-told.ts';
@@ -27,7 +21,7 @@ export const command: CommandSpec = {
   options: [{ name: 'json', summary: 'one JSON object a line, without tokens' }],
   async run(args, io) {
     const name = args.name === undefined ? null : credentialName(args);
-    const names = name === null ? await namesOf({ args, io }) : [name];
+    const names = name === null ? await knownNames(args, io) : [name];
     if (name !== null) await call<object>({ method: 'GET', path: PATHS.credential(name) }, args, io);
     const print = isSwitchedOn(args, 'json') ? jsonPrinter(io) : linePrinter(io, names);
     const told = untilTold(io);
@@ -52,11 +46,6 @@ export const command: CommandSpec = {
     return EXIT.ok;
   },
 };
-
-async function namesOf({ args, io }: Parameters<typeof subscribe>[2]): Promise<readonly string[]> {
-  const { credentials, chains } = await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
-  return [...credentials.map(({ credential }) => credential), ...chains.map(({ chain }) => chain)];
-}
 
 interface Line {
   readonly name: string;

@@ -4,11 +4,10 @@
  * Rule: a service whose configuration does not load is not installed for a person, who would only meet it in a log; for the
  * system, whose secrets are not there before it runs, it is started all the same and says so itself.
  */
-import { loadConfig } from '../../config/load.ts';
 import { CommandError, isSwitchedOn, optionValue } from '../command.ts';
 import type { ServiceContext } from '../commands/service.ts';
 import { EXIT } from '../exit-code.ts';
-import { captureOf } from '../socket-place.ts';
+import { complainOf, loadNamedConfig } from '../named-config.ts';
 import { digestOf } from './host.ts';
 import { hiddenFromSystem, serviceFiles } from './places.ts';
 import { type Found, planInstall, type ServiceFile, stepText, systemctl, UNIT } from './plan.ts';
@@ -59,13 +58,9 @@ interface Facts {
 
 /** @throws CommandError when the configuration does not load */
 async function ownFacts({ args, io, host }: ServiceContext): Promise<Facts> {
-  const loaded = await loadConfig({
-    path: optionValue(args, 'config'),
-    socket: optionValue(args, 'socket'),
-    capture: captureOf(io),
-  });
+  const loaded = await loadNamedConfig(args, io);
   if (!loaded.ok) {
-    for (const problem of loaded.problems) io.complain(problem);
+    complainOf(loaded, io);
     throw new CommandError('the configuration has to load first; `freshd init` writes one', EXIT.configuration);
   }
   const { config } = loaded;
