@@ -6,6 +6,7 @@
 import { ownVersion } from '../../src/cli/version.ts';
 import type { Effect, EffectType } from '../../src/core/effect.ts';
 import type { Event } from '../../src/core/event.ts';
+import type { Failure } from '../../src/core/failure.ts';
 import { step } from '../../src/core/lifecycle.ts';
 import { initialState } from '../../src/core/memory.ts';
 import { LIMITS, type Policy } from '../../src/core/policy.ts';
@@ -81,7 +82,6 @@ export function createFakeDaemon(): FakeDaemon {
   let elapsedMs = 0;
 
   const now = (): Now => ({ wallMs: epochMs(START_MS + elapsedMs), monotonicMs: monotonicMs(1_000_000 + elapsedMs) });
-
   let wokenAt = now().monotonicMs;
 
   const log: LogPort = { write: () => undefined };
@@ -159,19 +159,7 @@ export function createFakeDaemon(): FakeDaemon {
     fail(credential, { code, class: failureClass } = { code: 'timeout', class: 'transient' }) {
       const attempt = attemptOf(credential);
       dispatch(credential, { type: 'attempt_recorded', attempt });
-      dispatch(credential, {
-        type: 'refresh_failed',
-        attempt,
-        failure: {
-          class: failureClass,
-          code,
-          doubt: false,
-          unsent: false,
-          origin: 'server',
-          retryAfterMs: null,
-          detail: null,
-        },
-      });
+      dispatch(credential, { type: 'refresh_failed', attempt, failure: failureOf(code, failureClass) });
     },
     async addChain(name, ...members) {
       const settled = members.map((credential) => ({ credential, settleMs: 10_000 }));
@@ -193,6 +181,11 @@ export function createFakeDaemon(): FakeDaemon {
     },
     count: (credential, type) => (effects.get(credential) ?? []).filter((effect) => effect.type === type).length,
   };
+}
+
+function failureOf(code: string, failureClass: 'transient' | 'terminal'): Failure {
+  const rest = { doubt: false, unsent: false, origin: 'server', retryAfterMs: null, detail: null } as const;
+  return { class: failureClass, code, ...rest };
 }
 
 function grantOf(accessToken: string, lifeMs: number, { wallMs }: Now): Grant {
