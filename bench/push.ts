@@ -119,6 +119,7 @@ function createSource(): { readonly daemon: DaemonPort; readonly step: () => voi
     names: () => ['c0'],
     state: (name) => (name === 'c0' ? state : undefined),
     remedy: () => 'freshd login c0',
+    variable: () => null,
     now,
     pulse: () => null,
     dispatch: (_name, event) => take(event),

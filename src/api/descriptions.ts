@@ -53,7 +53,13 @@ function credentialBody(
   now: Now,
 ): CredentialBody {
   const chains = daemon.chains.of(state.name);
-  const facts = { consumers, chains, remedy: daemon.remedy(state.name), fault: daemon.fault?.(state.name) ?? null };
+  const facts = {
+    consumers,
+    chains,
+    variable: daemon.variable(state.name),
+    remedy: daemon.remedy(state.name),
+    fault: daemon.fault?.(state.name) ?? null,
+  };
   return credentialOnWire(describe(state, now), facts, now);
 }
 

@@ -179,6 +179,8 @@ export interface CredentialBody {
     readonly code: string | null;
     readonly remedy: string | null;
   }[];
+  /** The environment variable under which its token is published, also by way of a chain; null: none. */
+  readonly variable: string | null;
   /** Who reads it, in numbers; null where counting would have held up other readers: ask for the credential itself. */
   readonly consumers: ConsumersBody | null;
   /** Those that it is a member of. */

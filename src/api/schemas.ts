@@ -161,6 +161,7 @@ const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   in_doubt: FLAG,
   episode: nullable(object({ started_at: MOMENT, code: TEXT, alerts: TEXTS })),
   publications: PUBLICATIONS,
+  variable: TEXT_OR_NULL,
   consumers: nullable(object(CONSUMERS_MEMBERS)),
   chains: TEXTS,
   remedy: TEXT_OR_NULL,

@@ -100,6 +100,7 @@ export function credentialOnWire(
     readonly fault: string | null;
     readonly consumers: ConsumersBody | null;
     readonly chains: readonly string[];
+    readonly variable: string | null;
   },
   now: Now,
 ): CredentialBody {
@@ -136,6 +137,7 @@ export function credentialOnWire(
     episode:
       episode === null ? null : { started_at: iso(episode.startedAt), code: episode.code, alerts: episode.alerts },
     publications: description.publications,
+    variable: facts.variable,
     consumers: facts.consumers,
     chains: facts.chains,
     remedy: asksAPerson(description.phase) ? facts.remedy : null,

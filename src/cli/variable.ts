@@ -9,7 +9,7 @@ import { type CommandArguments, CommandError, type CommandIo } from './command.t
 import { EXIT } from './exit-code.ts';
 
 /**
- * The variable of the credential's first `envFile` publication, else the name in capitals with `_TOKEN` behind it.
+ * The variable under which the credential is published, else the name in capitals with `_TOKEN` behind it.
  * @param name as it was asked for: a chain answers with the credential in use, whose variable is meant
  */
 export async function variableFor(
@@ -18,9 +18,8 @@ export async function variableFor(
   args: CommandArguments,
   io: CommandIo,
 ): Promise<string> {
-  const { publications } = await describe(credential, args, io);
-  const variables = publications.flatMap(({ target }) => /^envFile:.*#([^#]+)$/s.exec(target)?.[1] ?? []);
-  return variables[0] ?? `${name.toUpperCase().replace(/^(?=\d)|[^A-Z0-9_]/g, '_')}_TOKEN`;
+  const { variable } = await describe(credential, args, io);
+  return variable ?? `${name.toUpperCase().replace(/^(?=\d)|[^A-Z0-9_]/g, '_')}_TOKEN`;
 }
 
 /** A reader who may have the token but not look at the credential gets the name that nobody configured. */
@@ -28,12 +27,12 @@ async function describe(
   credential: string,
   args: CommandArguments,
   io: CommandIo,
-): Promise<Pick<CredentialBody, 'publications'>> {
+): Promise<Pick<CredentialBody, 'variable'>> {
   try {
     return await call<CredentialBody>({ method: 'GET', path: PATHS.credential(credential) }, args, io);
   } catch (error) {
     const isRefused = error instanceof CommandError && error.exitCode === EXIT.failure;
-    if (isRefused) return { publications: [] };
+    if (isRefused) return { variable: null };
     throw error;
   }
 }

@@ -161,6 +161,7 @@ class CredentialDaemon implements Daemon {
   state = (credential: string): CredentialState | undefined => this.#engine.state(credential);
   fault = (credential: string): string | null => this.#engine.fault(credential);
   remedy = (credential: string): string => this.#credentials.get(credential)?.parts.remedy ?? '';
+  variable = (credential: string): string | null => this.#credentials.get(credential)?.parts.variable ?? null;
   now = () => this.#options.clock.now();
   pulse = (): Pulse => this.#engine.pulse();
   stopMsMax = (): number => restMsMax(this.#policies()) + 2 * FLUSH_MS_MAX;

@@ -57,6 +57,7 @@ export function buildCredential(credential: CredentialConfig, site: Site): Manag
     refresh: buildRefresh(credential, site),
     publishers: buildPublishers(credential, site),
     remedy: remedyOf(credential, store),
+    variable: variablesOf(credential)[0],
   };
   return { name: credential.name, policy: credential.policy, parts, reading };
 }
@@ -94,11 +95,11 @@ export function brokenCredential({ name, policy }: CredentialConfig, why: string
 
 /** Variables that somebody publishes: inherited by a tool, such a one would be used instead of the store. */
 export function publishedVariables({ credentials }: Config): readonly string[] {
-  const variables = credentials.flatMap(({ publish }) =>
-    publish.flatMap((target) => (target.type === 'envFile' ? [target.variable] : [])),
-  );
-  return [...new Set(variables)].sort();
+  return [...new Set(credentials.flatMap(variablesOf))].sort();
 }
+
+const variablesOf = ({ publish }: CredentialConfig): readonly string[] =>
+  publish.flatMap((target) => (target.type === 'envFile' ? [target.variable] : []));
 
 function buildRefresh({ refresh, policy, reuseGraceMs }: CredentialConfig, site: Site): RefreshPort | null {
   if (refresh === null || refresh.kind === 'follow') return null;

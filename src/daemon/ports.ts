@@ -253,6 +253,8 @@ export interface CredentialParts {
   readonly publishers: readonly PublisherPort[];
   /** The exact command or act that brings the credential back; no secrets. */
   readonly remedy: string;
+  /** The environment variable under which its token is published, also by way of a chain: its first; none where it is not. */
+  readonly variable?: string | undefined;
 }
 
 /** What the API and its routes may ask of a running daemon. */
@@ -264,6 +266,8 @@ export interface DaemonPort {
   state(credential: string): CredentialState | undefined;
   /** The exact command or act that brings this credential back; no secrets. */
   remedy(credential: string): string;
+  /** The environment variable under which its token is published; null: none. */
+  variable(credential: string): string | null;
   now(): Now;
   /** Code of a bug that keeps this credential from being stepped, whatever its state says; null: none. Not ready meanwhile. */
   fault?(credential: string): string | null;

@@ -72,6 +72,8 @@ export interface FakeDaemon extends DaemonPort {
   readonly listeners: number;
   reloadResult: ReloadResult;
   faults: Record<string, string>;
+  /** What is published under which name. */
+  variables: Record<string, string>;
 }
 
 export function createFakeDaemon(): FakeDaemon {
@@ -116,6 +118,7 @@ export function createFakeDaemon(): FakeDaemon {
     configPath: '/etc/freshd/config.json',
     events,
     faults: {},
+    variables: {},
     reloadResult: { ok: true, added: [], changed: [], removed: [] },
     get listeners() {
       return listeners.size;
@@ -126,6 +129,9 @@ export function createFakeDaemon(): FakeDaemon {
     remedy,
     fault(credential) {
       return this.faults[credential] ?? null;
+    },
+    variable(credential) {
+      return this.variables[credential] ?? null;
     },
     now,
     pulse: () => ({ lookedAt: wokenAt, dueAt: wokenAt + PULSE_MS }),

@@ -25,8 +25,7 @@ describe('freshd exec', () => {
   test('names each token as it is published, as asked for, or after the credential', async () => {
     const { daemon, run, program, variables } = await arrangeExec();
     daemon.load('claude', 'at-1');
-    const targets = ['envFile:/srv/.env#CLAUDE_OAUTH_TOKEN'];
-    daemon.dispatch('claude', { type: 'policy_changed', policy: stateOf(daemon, 'claude').policy, targets });
+    daemon.variables.claude = 'CLAUDE_OAUTH_TOKEN';
     daemon.load('codex', 'at-2');
     loadWithoutExpiry(daemon, 'key', 'at-3');
     const generation = (name: string) => stateOf(daemon, name).generation;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../api/arrange.ts';
 import { HOUR_MS } from '../api/fake-daemon.ts';
-import { arrangeCli, stateOf } from './arrange.ts';
+import { arrangeCli } from './arrange.ts';
 
 describe('freshd token', () => {
   test('prints the token, and nothing but the token', async () => {
@@ -34,10 +34,12 @@ describe('freshd token', () => {
   test('names the variable as the configuration publishes it', async () => {
     const { daemon, run } = await arrangeCli();
     daemon.load('claude', 'at-1');
-    const targets = ['hook:reload', 'envFile:/srv/a#b/.env#CLAUDE_CODE_OAUTH_TOKEN', 'envFile:/srv/.env#OTHER'];
-    daemon.dispatch('claude', { type: 'policy_changed', policy: stateOf(daemon, 'claude').policy, targets });
-    const { stdout } = await run('token', 'claude', '--format', 'env');
-    expect(stdout).toBe("export CLAUDE_CODE_OAUTH_TOKEN='at-1'\n");
+    daemon.variables.claude = 'CLAUDE_CODE_OAUTH_TOKEN';
+    await daemon.addChain('any', 'claude');
+    for (const name of ['claude', 'any']) {
+      const { stdout } = await run('token', name, '--format', 'env');
+      expect(stdout).toBe("export CLAUDE_CODE_OAUTH_TOKEN='at-1'\n");
+    }
   });
 
   test('names the variable that is asked for, and quotes for the shell', async () => {

@@ -134,6 +134,8 @@ test('C1: a reload puts a credential into a chain and takes it out again; nothin
   await reload({ demos: ['key', 'demo'] });
   await eventually(() => standing(workshop) === 'key');
   expect((await workshop.get('/v1/tokens/demos')).body).toMatchObject({ credential: 'key', chain: 'demos' });
+  // Programs that ask for variables find the name by the member in use, although the chain writes the file.
+  expect((await workshop.get('/v1/credentials/key')).body).toMatchObject({ variable: 'DEMO_KEY' });
   await reload({ demos: ['demo', 'key'] });
   await eventually(() => standing(workshop) === 'demo');
   await reload({});
