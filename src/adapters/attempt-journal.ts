@@ -13,12 +13,14 @@ import { type JournalEntry, type JournalPort, PortError } from '../daemon/ports.
 import { createFileOnce, syncDirectory } from './atomic-file.ts';
 import { decodeSlot, encodeSlot, SLOT_BYTES, type Slot } from './journal-slot.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
+import { createTurns } from './turns.ts';
 
 /**
  * @param directory an existing private directory; a credential's file is allocated at its first `write`
  * @throws PortError from its methods: `journal_failed`; from `write` also `answer_too_large`
  */
 export function createAttemptJournal(directory: string): JournalPort {
+  // Two calls at once for one credential would take the same slot.
   const inTurn = createTurns();
   /** Credentials whose file a power failure cannot take away. */
   const named = new Set<string>();
@@ -166,22 +168,6 @@ function journalFailed(path: string, cause: unknown): PortError {
     remedy,
     cause,
   });
-}
-
-/** Calls of one credential run one after the other: two at once would take the same slot. */
-function createTurns(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>();
-  return (key, work) => {
-    const turn = (last.get(key) ?? Promise.resolve()).then(work);
-    // The next in line waits for this one's end, whichever it is; its error goes to its own caller.
-    const ended = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    last.set(key, ended);
-    void ended.then(() => last.get(key) === ended && last.delete(key));
-    return turn;
-  };
 }
 
 // Two that alternate, and a third that holds an answer which the store refused.

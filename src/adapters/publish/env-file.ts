@@ -12,8 +12,8 @@ import { PortError, type PublisherPort, type PublishRemark } from '../../daemon/
 import { writeFileAtomic, writeInPlace } from '../atomic-file.ts';
 import { readText, realFile } from './env-target.ts';
 import { type Assignment, editEnv, findAssignments, removeFromEnv } from './env-text.ts';
-import { inTurn, sweepBesideOnce, syncOnce } from './in-turn.ts';
 import type { LastWritten } from './last-written.ts';
+import { inTurn, sweepBesideOnce, syncOnce } from './shared-files.ts';
 
 /** One variable of the file. */
 interface EnvEntry {

@@ -10,7 +10,7 @@ import type { LogPort, PublisherPort } from '../../daemon/ports.ts';
 import { syncDirectory, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
 import { makeDirectories } from '../private-directory.ts';
-import { sweepBesideOnce, syncOnce } from './in-turn.ts';
+import { sweepBesideOnce, syncOnce } from './shared-files.ts';
 
 /** @param options `path`: absolute; its directory is made, 0700, when it is missing (a runtime directory can be cleaned) */
 export function createTokenFilePublisher({ path }: { readonly path: string }): PublisherPort {

@@ -1,25 +1,14 @@
 /**
- * What the publications of one process owe each other in a directory that they share.
+ * What all publications of one process have in common: turns at a file, and what is done once for a file or its directory.
  *
- * Rule: keyed by path, at the latest by the real one; nothing is kept once nobody waits.
+ * Rule: keyed by path, and never about what is published.
  */
 import { dirname } from 'node:path';
 import { sweepStaleTemps, syncFile } from '../atomic-file.ts';
+import { createTurns } from '../turns.ts';
 
-/** Runs the jobs of one file one after another, whatever becomes of each: read, edit, write must not interleave. */
-export function inTurn<T>(key: string, job: () => Promise<T>): Promise<T> {
-  const before = lastJobs.get(key) ?? Promise.resolve();
-  const result = before.then(job);
-  const settled = result.then(
-    () => undefined,
-    () => undefined,
-  );
-  lastJobs.set(key, settled);
-  void settled.then(() => {
-    if (lastJobs.get(key) === settled) lastJobs.delete(key);
-  });
-  return result;
-}
+/** Jobs of one file, by its path, at the latest by the real one: read, edit and write of two must not interleave. */
+export const inTurn = createTurns();
 
 /** Removes what a killed writer left beside the file, once in the life of this process: a temp can hold a token. */
 export async function sweepBesideOnce(realPath: string): Promise<void> {
@@ -44,8 +33,6 @@ export async function syncOnce(realPath: string): Promise<void> {
   await syncFile(realPath);
   syncedFiles.add(realPath);
 }
-
-const lastJobs = new Map<string, Promise<void>>();
 
 // As many as there are publication directories in the configuration.
 const sweptDirectories = new Set<string>();
