@@ -114,6 +114,13 @@ function namesOf({ words, rest }: CommandArguments): readonly string[] {
       EXIT.usage,
     );
   }
+  // Commander takes the command for names, where there are none.
+  if (words.length === 0) {
+    throw new CommandError(
+      'exec: expected the name of a credential before the two dashes, for example: freshd exec claude -- npm start',
+      EXIT.usage,
+    );
+  }
   return [...new Set(words.map((name) => credentialName({ name })))];
 }
 
@@ -121,7 +128,9 @@ function namesOf({ words, rest }: CommandArguments): readonly string[] {
 function chosenVariables(args: CommandArguments, names: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     optionValues(args, 'env').map((text) => {
-      const [name = '', variable = ''] = text.split('=', 2);
+      const equals = text.indexOf('=');
+      const name = text.slice(0, Math.max(0, equals));
+      const variable = text.slice(equals + 1);
       if (names.includes(name)) return [name, checkedVariable(variable, 'env')];
       throw new CommandError(
         `--env: expected NAME=VARIABLE with a NAME that is given too (${names.join(', ')}), got ${JSON.stringify(text.slice(0, 80))}`,

@@ -8,7 +8,7 @@ import type { CommandIo } from '../command.ts';
 export interface SignalRelay {
   /** Somebody wants the program to end: it is not to be started again. */
   readonly isEnding: boolean;
-  /** To whom signals go from now on. */
+  /** To whom signals go from now on, with those that came before there was anybody. */
   deliverTo(receiver: (name: NodeJS.Signals) => void): void;
   close(): void;
 }
@@ -16,7 +16,9 @@ export interface SignalRelay {
 /** @param isShared the program is in our own group, and so gets what the terminal sends */
 export async function relaySignals(io: CommandIo, { isShared }: { readonly isShared: boolean }): Promise<SignalRelay> {
   const hasKeyboard = isShared && (await hasTerminal());
-  let receiver: (name: NodeJS.Signals) => void = () => undefined;
+  /** What came before there was anybody to receive it. */
+  const early: NodeJS.Signals[] = [];
+  let receiver: (name: NodeJS.Signals) => void = (name) => void early.push(name);
   let isEnding = false;
   const stops = RELAYED.map((name) =>
     io.onSignal?.(name, () => {
@@ -30,6 +32,7 @@ export async function relaySignals(io: CommandIo, { isShared }: { readonly isSha
     },
     deliverTo(next) {
       receiver = next;
+      for (const name of early.splice(0)) next(name);
     },
     close() {
       for (const stop of stops) stop?.();
