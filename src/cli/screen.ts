@@ -61,7 +61,8 @@ export function createPage({ write }: CommandIo, rows: () => number): Screen {
 /** Lines beyond the last row would scroll the first ones away; the cursor stands in one of its own. */
 function fitted(text: string, rows: number): string {
   const lines = text.trimEnd().split('\n');
-  const room = Math.max(2, rows - 1);
+  // A terminal that does not know its size says 0.
+  const room = rows > 0 ? Math.max(2, rows - 1) : lines.length;
   if (lines.length <= room) return `${lines.join('\n')}\n`;
   return `${lines.slice(0, room - 1).join('\n')}\n… ${lines.length - room + 1} more lines; enlarge the window\n`;
 }
