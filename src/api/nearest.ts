@@ -13,7 +13,8 @@ export function nearestName(wanted: string, names: readonly string[]): string | 
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const name of names.slice(0, NAMES_MAX)) {
     const isBeginning = name.startsWith(wanted) || wanted.startsWith(name);
-    const distance = isBeginning ? 1 : editDistance(wanted, name);
+    const edits = editDistance(wanted, name);
+    const distance = isBeginning ? Math.min(edits, BEGINNING) : edits;
     if (distance < bestDistance) {
       best = name;
       bestDistance = distance;
@@ -21,6 +22,9 @@ export function nearestName(wanted: string, names: readonly string[]): string | 
   }
   return best;
 }
+
+/** What was broken off is close however much is missing, but one slip of a finger is closer. */
+const BEGINNING = 1.5;
 
 /** Insertions, deletions, substitutions and swaps of neighbours between the two (Damerau-Levenshtein), row by row. */
 function editDistance(a: string, b: string): number {
