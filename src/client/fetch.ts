@@ -98,9 +98,11 @@ async function refusalIn(response: Response): Promise<Refusal | null> {
 /** @returns null for what is too long to be a refusal */
 async function beginningOf(response: Response): Promise<string | null> {
   const reader = response.body?.getReader();
+  // A body that breaks off holds no code; whoever reads the answer meets the break there.
+  const readOn = () => reader?.read().catch(() => undefined);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+  for (let read = await readOn(); read?.value !== undefined; read = await readOn()) {
     chunks.push(read.value);
     bytes += read.value.length;
     if (bytes <= REFUSAL_BYTES_MAX) continue;

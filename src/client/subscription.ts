@@ -49,6 +49,8 @@ class KeptSubscription implements Subscription {
   #failures = 0;
   #isClosed = false;
   #isRef = true;
+  /** The present state is in, on this connection. */
+  #isSynchronized = false;
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ class KeptSubscription implements Subscription {
     const socketPath = this.#places[place];
     if (this.#isClosed || socketPath === undefined) return;
     this.#pause = null;
+    this.#isSynchronized = false;
     this.#options.onBegin();
     this.#stream = openEventStream({
       socketPath,
@@ -101,11 +104,13 @@ class KeptSubscription implements Subscription {
     if (this.#isClosed) return;
     if (event.type === 'synchronized') {
       this.#failures = 0;
+      this.#isSynchronized = true;
       // Another socket that appears later must not draw the client away from a daemon that works.
       this.#places = [socketPath, ...this.#options.places.filter((place) => place !== socketPath)];
       this.#options.onUp(JSON.parse(event.data) as SynchronizedEvent);
     } else this.#options.onEvent(event);
-    this.#lastEventId = event.id ?? this.#lastEventId;
+    // Resumed in the middle of a snapshot, the daemon would not say what exists no more.
+    if (this.#isSynchronized) this.#lastEventId = event.id ?? this.#lastEventId;
   }
 
   #ended(reason: FreshdError, place: number): void {

@@ -134,6 +134,17 @@ describe('client.fetch', () => {
     expect((await fetching).status).toBe(200);
   });
 
+  test('a 403 of which the body breaks off is the caller’s, with the break', async () => {
+    const { client } = await arrangeClient();
+    const resource = await startResource([], (response) => {
+      response.writeHead(403, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"error":', () => response.destroy());
+    });
+    const response = await client.fetch('claude', resource.url);
+    expect(response.status).toBe(403);
+    await expect(response.text()).rejects.toThrow();
+  });
+
   test('a 403 of two megabytes is the caller’s, whole', async () => {
     const { client } = await arrangeClient();
     const text = JSON.stringify({ error: 'x'.repeat(2_000_000) });

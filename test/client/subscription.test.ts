@@ -111,6 +111,25 @@ test('the next place is tried where nobody listens, and the one that answered is
   expect(subscription.places()).toEqual([socketPath, '/nonexistent/a.sock', '/nonexistent/b.sock']);
 });
 
+test('a present state that broke off is told anew: resumed in the middle, what exists no more would stay', async () => {
+  const asked: string[] = [];
+  const socketPath = await listen((socket) => {
+    socket.once('data', (head) => {
+      asked.push(/Last-Event-ID: (\S+)/.exec(String(head))?.[1] ?? 'none');
+      const phase = `event: phase\nid: b-${asked.length}\ndata: {}\n\n`;
+      const end = asked.length === 2 ? `event: synchronized\nid: b-7\ndata: {"resumed":false}\n\n` : '';
+      socket.end(`HTTP/1.1 200 OK\r\n\r\n${phase}${end}`);
+    });
+  });
+  const { downs, pass } = subscribe([socketPath]);
+  for (const tries of [1, 2, 3]) {
+    await until(() => downs.length === tries);
+    pass(10_000);
+  }
+  await until(() => asked.length >= 3);
+  expect(asked.slice(0, 3)).toEqual(['none', 'none', 'b-7']);
+});
+
 describe('a stream', () => {
   function open(socketPath: string) {
     const world = createTestRuntime();
