@@ -65,8 +65,11 @@ class SubscriberHub implements Events {
   }
 
   *readersOf(credential: string): Iterable<Reader> {
-    for (const { consumer, names, delivered } of this.#subscribers) {
+    const source = this.#topics.sourceOf(credential);
+    for (const { asker, consumer, names, delivered } of this.#subscribers) {
       if (names !== null && !names.has(credential)) continue;
+      // It hears how the credential is, and never has a generation of it.
+      if (source !== null && asker.denialOf(source) !== null) continue;
       yield { consumer, sent: this.#topics.generationAt(credential, delivered) };
     }
   }

@@ -42,6 +42,8 @@ export interface Topics {
   resumable(eventId: string | undefined): number | null;
   /** `id:` of everything up to that number. */
   eventId(seq: number): string;
+  /** Whose token is told under that name; null: there is none. */
+  sourceOf(name: string): string | null;
   /** The generation that whoever has seen `seq` was last given; null: none, or too long ago. */
   generationAt(name: string, seq: number): Generation | null;
 }
@@ -126,6 +128,10 @@ class ChangedTopics implements Topics {
 
   eventId(seq: number): string {
     return `${this.#epoch}-${seq}`;
+  }
+
+  sourceOf(name: string): string | null {
+    return this.#entries.get(name)?.source ?? null;
   }
 
   generationAt(name: string, seq: number): Generation | null {

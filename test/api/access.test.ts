@@ -125,6 +125,9 @@ describe('a rule about readers', () => {
       'synchronized',
     ]);
     expect(subscriber.text()).not.toContain('mail-token');
+    // Who may not have a token has no generation of it, and is nobody to wait for.
+    expect(bodyOf(await get('/v1/credentials/mail')).consumers).toMatchObject({ total: 0 });
+    expect(bodyOf(await get('/v1/credentials/open')).consumers).toMatchObject({ total: 1 });
     // Asked for by name it was refused; what nobody asked for is no denial.
     expect(log.records.filter(({ event }) => event === 'read_denied')).toHaveLength(1);
   });
