@@ -97,7 +97,7 @@ class Client:
         query = {
             "min_valid_seconds": min_valid,
             "after_generation": after_generation,
-            "wait_seconds": wait,
+            "wait_seconds": wait and min(wait, _WAIT_SECONDS_MAX),
             "consumer": self.consumer,
         }
         return _token(self.request("GET", _path("tokens", name), query, timeout=_ANSWER_SECONDS + (wait or 0)))
@@ -112,7 +112,7 @@ class Client:
         answer = self.request(
             "POST",
             _path("tokens", name) + "/rejections",
-            {"wait_seconds": wait or None},
+            {"wait_seconds": min(wait, _WAIT_SECONDS_MAX) or None},
             rejection,
             timeout=_ANSWER_SECONDS + wait,
         )
@@ -319,6 +319,8 @@ def _places() -> "list[str]":
 
 # An answer takes a millisecond; a machine that swaps gets ten seconds.
 _ANSWER_SECONDS = 10
+# What the daemon admits in one request; whoever would wait longer asks again.
+_WAIT_SECONDS_MAX = 60
 # What the daemon takes in a report.
 _REFUSAL_LENGTH_MAX = 16_384
 # Two heartbeats and a half: a daemon that is stopped is noticed, a busy one is not.

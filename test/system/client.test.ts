@@ -166,6 +166,9 @@ describe('the Python client', () => {
     expect(await printed(workshop, unknown)).toBe('unknown_credential claude\n');
     const listed = `try: list(freshd.connect().events(['cluade']))\nexcept freshd.FreshdError as e: print(e.code, e.nearest)`;
     expect(await printed(workshop, listed)).toBe('unknown_credential claude\n');
+    // Longer than the daemon admits in one request is as long as it admits.
+    const patient = `c = freshd.connect(); t = c.token('claude', wait=120); print(c.report('claude', t.generation - 1, wait=120).generation == t.generation)`;
+    expect(await printed(workshop, patient)).toBe('True\n');
     await daemon.end('SIGTERM');
     const gone = `try: freshd.connect()\nexcept freshd.FreshdError as e: print(e.code, e)`;
     expect(await printed(workshop, gone)).toMatch(
