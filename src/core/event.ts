@@ -17,6 +17,8 @@ export interface JournalFinding {
   readonly beganAt: EpochMs;
   /** From the journal, or from what the script had printed; null: none came. */
   readonly answer: Answer | null;
+  /** The journal is damaged: whatever the store holds may have been sent, by nobody knows which attempt. */
+  readonly isIllegible?: true;
 }
 
 /** What the journal showed beside the first reading of the store. */

@@ -54,7 +54,10 @@ function unanswered(
     // Whoever runs a tool does not run it again at once: it may have been ended in the middle.
     return closed(state.policy.resultInStore ? putOff(adopted, now) : adopted);
   }
-  const adopted = adopt(doubted(state, now), grant, now);
+  // Where the memory is gone as well, nothing tells what it was about.
+  const isUnknown = journal.isIllegible === true && state.grant === null;
+  const sending = isUnknown ? { ...state, grant: grant.fingerprint } : state;
+  const adopted = adopt(doubted(sending, now), grant, now);
   if (!isInDoubt(adopted)) return closed(adopted);
   const isWaiting = adopted.phase.kind === 'fresh' || adopted.phase.kind === 'backing_off';
   const due = adopted.doubt?.settlesAt ?? now.monotonicMs;

@@ -90,7 +90,7 @@ async function readingOf(credential: ManagedCredential, tools: ReconcileTools): 
   }
 }
 
-/** @returns null when no attempt is open; waits while the machine keeps that from being known; never rejects */
+/** @returns null when no attempt is open, or a bug hid it; waits while the machine keeps that from being known; never rejects */
 export async function reconcile(
   credential: ManagedCredential,
   tools: ReconcileTools,
@@ -101,8 +101,9 @@ export async function reconcile(
       return await findingIn(credential, tools, track);
     } catch (error) {
       if (looks === 0) logUnreadable(credential.name, error, tools);
+      if (!(error instanceof PortError)) return null;
       // Whoever took it for empty would send what is spent already, over the answer that may lie in it.
-      if (!(error instanceof PortError) || error.code === 'journal_damaged') return null;
+      if (error.code === 'journal_damaged') return ILLEGIBLE;
     }
     await pause(READ_AGAIN_MS, { keepsAlive: false });
   }
@@ -192,6 +193,15 @@ async function answerOf(
   const grant = grantOf(mergeResponse(isSame ? found.tokens : null, read.tokens), fingerprint);
   return grant === null ? null : { grant, response };
 }
+
+/** What the store holds may have been sent, and the answer lost. */
+const ILLEGIBLE: JournalFinding = {
+  attempt: 0,
+  fingerprint: null,
+  beganAt: epochMs(0),
+  answer: null,
+  isIllegible: true,
+};
 
 // Mostly nothing of it lives any more, and then one event tells all.
 const LEFT_RUN_MS_MAX = 500;

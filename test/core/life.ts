@@ -90,7 +90,10 @@ export interface Life {
   /** Sleeps through `ms` without a wake-up; the clocks may disagree about it. */
   sleep(by: { readonly wall: number; readonly monotonic: number }): void;
   /** SIGKILL and start: only what is remembered, through JSON, and the first event. */
-  restart(first: Event, options?: { readonly downMs?: number; readonly clean?: boolean }): void;
+  restart(
+    first: Event,
+    options?: { readonly downMs?: number; readonly clean?: boolean; readonly forgets?: boolean },
+  ): void;
   /** Alerts given to a sink since the last call. */
   newAlerts(): string[];
 }
@@ -138,9 +141,9 @@ export function createLife(options: LifeOptions = {}): Life {
       const byMs = by.wall - by.monotonic;
       life.dispatch(Math.abs(byMs) > 2000 ? { type: 'clock_jumped', byMs } : { type: 'tick' });
     },
-    restart(event, { downMs = SECOND, clean = false } = {}) {
+    restart(event, { downMs = SECOND, clean = false, forgets = false } = {}) {
       if (clean) life.dispatch({ type: 'stopping' });
-      const memory: unknown = JSON.parse(JSON.stringify(remember(life.state, life.now)));
+      const memory: unknown = forgets ? null : JSON.parse(JSON.stringify(remember(life.state, life.now)));
       // Another process: its monotonic clock starts anywhere.
       life.now = { wallMs: epochMs(life.now.wallMs + downMs), monotonicMs: monotonicMs(HOUR) };
       const { policy: present, deliveries } = life.state;

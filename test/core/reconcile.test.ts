@@ -55,6 +55,22 @@ describe('an attempt that the journal shows open at start', () => {
     expect(typesOf(life)).not.toContain('begin_attempt');
   });
 
+  for (const [how, forgets] of [
+    ['', false],
+    [', also when the memory is gone with it', true],
+  ] as const) {
+    it(`F37 F33: of what stood in a damaged journal nobody knows: the next send is a guarded one${how}`, () => {
+      const life = killed();
+      life.server = failing({ class: 'terminal', code: 'invalid_grant' });
+      const journal = opened(life, { attempt: 0, fingerprint: null, beganAt: epochMs(0), isIllegible: true });
+      life.restart(loaded(grant(1), journal), { forgets });
+      expect(life.state).toMatchObject({ grant: 'r1', doubt: { fingerprint: 'r1', sends: 0 } });
+      expect(typesOf(life)).not.toContain('begin_attempt');
+      life.pass(MINUTE);
+      expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'lost_response' });
+    });
+  }
+
   it('F16: an answer that the store still does not take is kept, served and tried again; its predecessor is not sent', () => {
     const life = killed();
     const journal = opened(life, { answer: answer(life) });

@@ -94,12 +94,12 @@ test('with `result: store` the store alone is asked', async () => {
   expect(leftRuns.asked).toHaveLength(1);
 });
 
-test('a damaged journal is said, and keeps nobody from starting', async () => {
+test('F37: a damaged journal is said, keeps nobody from starting, and leaves it open what was sent', async () => {
   const { run, journal, log } = build(entry());
   journal.read = async () => {
     throw new PortError('damaged', { code: 'journal_damaged', remedy: 'remove it' });
   };
-  expect(await run()).toBeNull();
+  expect(await run()).toMatchObject({ fingerprint: null, answer: null, isIllegible: true });
   expect(log.of('journal_unreadable')).toMatchObject([{ level: 'error', fields: { code: 'journal_damaged' } }]);
 });
 
