@@ -13,9 +13,10 @@ import { createConsumers } from './consumers.ts';
 import { createEvents } from './events.ts';
 import { createFastRead } from './fast-read.ts';
 import { createFigures } from './figures.ts';
+import { servePassedSocket, servePipe } from './fileless-sockets.ts';
 import { createOperators, type Operators } from './operators.ts';
 import { checkSocketPath, groupId } from './socket-file.ts';
-import { keepSocket, type SocketKeeper, servePassedSocket, servePipe } from './socket-keeper.ts';
+import { keepSocket, type SocketKeeper } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
 
@@ -95,7 +96,7 @@ async function openSockets(
   { operators, createServer, timers }: { operators: Operators; createServer: () => Server; timers: Timers },
 ): Promise<readonly SocketKeeper[]> {
   const parts = { createServer, timers, log };
-  if (isPipe) return [await servePipe({ socketPath, ...parts })];
+  if (isPipe) return [await servePipe(socketPath, parts)];
   const readers = await (passedSocket === null
     ? keepSocket({ socketPath, group: group === null ? null : groupId(group), ...parts })
     : servePassedSocket(passedSocket, parts));

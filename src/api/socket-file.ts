@@ -5,7 +5,7 @@
  * caller holds the daemon's kernel lock, so no second daemon looks at the same moment.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
 import { SOCKET_PATH_BYTES_MAX } from './protocol.ts';
@@ -131,24 +131,35 @@ function isRefused(socketPath: string, timers: Timers): Promise<boolean> {
  * @throws PortError `socket_in_use`, `socket_unusable`
  */
 export async function listenPrivately(server: Server, socketPath: string, group: number | null): Promise<FileIdentity> {
-  await new Promise<void>((resolve, reject) => {
-    const onError = (error: unknown): void => reject(listenError(socketPath, error));
-    server.once('error', onError);
-    // The file is made inside listen(), before it returns, so the mask holds for exactly that.
-    const umask = process.umask(0o177);
-    try {
-      server.listen({ path: socketPath, backlog: BACKLOG }, () => {
-        server.off('error', onError);
-        resolve();
-      });
-    } finally {
-      process.umask(umask);
-    }
-  });
+  // The file is made inside listen(), before it returns, so the mask holds for exactly that.
+  const umask = process.umask(0o177);
+  let listening: Promise<void>;
+  try {
+    listening = listen(server, { path: socketPath, backlog: BACKLOG }, (error) => listenError(socketPath, error));
+  } finally {
+    process.umask(umask);
+  }
+  await listening;
   if (group !== null) shareWith(socketPath, group);
   const identity = identityOf(socketPath);
   if (identity === null) throw listenError(socketPath, { code: 'ENOENT' });
   return identity;
+}
+
+/** @param refusal what a system that does not let it listen comes to */
+export function listen(
+  server: Server,
+  where: ListenOptions | { readonly fd: number },
+  refusal: (error: unknown) => PortError,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: unknown): void => reject(refusal(error));
+    server.once('error', onError);
+    server.listen(where, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
 }
 
 /** The group first: until then, the mode would open it to another one. */

@@ -12,7 +12,6 @@ import {
   type FileIdentity,
   identityOf,
   isSameFile,
-  listenError,
   listenPrivately,
   makeRoom,
   prepareSocketDirectory,
@@ -80,71 +79,6 @@ export async function keepSocket(options: SocketKeeperOptions): Promise<SocketKe
       await Promise.all(servers.map((server) => endServer(server, { mayUnlink, timers })));
     },
   };
-}
-
-/**
- * Serves a socket that was opened by whoever started this process. Its file, and who may open it, are that one's business:
- * nothing of it is made, judged or removed here, and connections wait in it while no daemon runs.
- * @throws PortError `passed_socket_unsafe` for a socket of the network: every token would be for everybody there
- */
-export async function servePassedSocket(
-  fd: number,
-  { createServer, timers, log }: Pick<SocketKeeperOptions, 'createServer' | 'timers' | 'log'>,
-): Promise<SocketKeeper> {
-  const server = createServer();
-  await listening(server, { fd }, (error) => passedSocketUnusable(fd, error));
-  // A Unix socket that came as a descriptor has no address that Node would know.
-  if (typeof server.address() === 'object' && server.address() !== null) {
-    await endServer(server, { mayUnlink: true, timers });
-    throw passedSocketUnsafe(fd);
-  }
-  server.on('error', (error) => log.write('error', 'socket_error', { code: codeOf(error) }));
-  return { close: () => endServer(server, { mayUnlink: true, timers }) };
-}
-
-/**
- * Serves a named pipe of Windows, which is no file: there is nothing to make private, to look after or to remove.
- * @throws PortError `socket_in_use`, `socket_unusable`
- */
-export async function servePipe({
-  socketPath,
-  createServer,
-  timers,
-  log,
-}: Omit<SocketKeeperOptions, 'group' | 'mayBeOpen'>): Promise<SocketKeeper> {
-  const server = createServer();
-  await listening(server, { path: socketPath }, (error) => listenError(socketPath, error));
-  server.on('error', (error) => log.write('error', 'socket_error', { code: codeOf(error) }));
-  return { close: () => endServer(server, { mayUnlink: true, timers }) };
-}
-
-function listening(
-  server: Server,
-  where: { readonly fd: number } | { readonly path: string },
-  refusal: (error: unknown) => PortError,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: unknown): void => reject(refusal(error));
-    server.once('error', onError);
-    server.listen(where, () => {
-      server.off('error', onError);
-      resolve();
-    });
-  });
-}
-
-function passedSocketUnsafe(fd: number): PortError {
-  const remedy = 'give the socket unit a path in ListenStream=';
-  return new PortError(`passed socket (descriptor ${fd}): expected a Unix socket, got one of the network; ${remedy}`, {
-    code: 'passed_socket_unsafe',
-    remedy,
-  });
-}
-
-function passedSocketUnusable(fd: number, cause: unknown): PortError {
-  const remedy = 'correct the socket unit: ListenStream= with a path';
-  const message = `passed socket (descriptor ${fd}): expected one that listens, got ${codeOf(cause)}; ${remedy}`;
-  return new PortError(message, { code: 'passed_socket_unusable', remedy, cause });
 }
 
 interface Listener {
