@@ -120,4 +120,27 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 1,
     rule: 'I5',
   },
+  'a Retry-After that nobody keeps': {
+    mutation: {
+      file: 'src/core/schedule.ts',
+      from: '  if (state.notBefore !== null && !options.overridesRetryAfter) opensAt = laterOf(opensAt, state.notBefore);\n',
+      to: '',
+    },
+    seed: 8,
+    rule: 'F5',
+  },
+  'a doubt that is sent again before it has settled': {
+    mutation: {
+      file: 'src/core/failing.ts',
+      from: 'const settlesAt = after(now, state.policy.settleMs);',
+      to: 'const settlesAt = after(now, 0);',
+    },
+    seed: 1,
+    rule: 'F3',
+  },
+  'a memory that forgets the generation': {
+    mutation: { file: 'src/core/memory.ts', from: '    generation: state.generation,\n', to: '    generation: 0,\n' },
+    seed: 1,
+    rule: 'I10',
+  },
 };
