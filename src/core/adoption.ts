@@ -102,6 +102,7 @@ export function breakDown(
     latchedTo: before?.latchedTo ?? null,
     probeDue: null,
     local: false,
+    ...refusalBefore(before),
   };
   const broken: CredentialState = {
     ...refreshEnded(state),
@@ -109,6 +110,13 @@ export function breakDown(
     lastFailure: { class: 'terminal', code: why.code, at: now.wallMs, detail: why.detail },
   };
   return askPerson(broken, latch, now);
+}
+
+function refusalBefore(latch: Latched | null): Pick<Latched, 'refusal'> {
+  if (latch?.reason === 'terminal' || latch?.reason === 'lost_response') {
+    return { refusal: { reason: latch.reason, code: latch.code } };
+  }
+  return latch?.refusal === undefined ? {} : { refusal: latch.refusal };
 }
 
 /** Nothing has changed; but after a restart an answer that was set aside may be at hand, which nobody has tried. */
@@ -134,9 +142,15 @@ function latchedAgain(state: CredentialState, grant: Grant, now: Now): Credentia
   if (latch.local) return { ...state, held, phase: dueNow(now) };
   const known = { ...state, held, grant: grant.fingerprint };
   const wasSpoiled = latch.reason === 'store_blanked' || latch.reason === 'state_broken';
-  if (wasSpoiled) return askPerson(known, { ...latch, reason: 'terminal', code: 'refused_before' }, now);
+  if (wasSpoiled) {
+    const { refusal = REFUSED_BEFORE, ...spoiled } = latch;
+    return askPerson(known, { ...spoiled, ...refusal }, now);
+  }
   return stillIn(latch, known, now);
 }
+
+/** A misconfiguration that only the server could judge. */
+const REFUSED_BEFORE = { reason: 'terminal', code: 'refused_before' } as const;
 
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */
 function resumed(state: CredentialState, token: Token, now: Now): CredentialState {

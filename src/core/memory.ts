@@ -14,6 +14,7 @@ import type {
   LastFailure,
   Phase,
   ReauthorizationReason,
+  Refusal,
 } from './state.ts';
 import { NEW_SENTINEL, newDelivery, type Published, publishedOf } from './targets.ts';
 import type { EpochMs, Fingerprint, Generation, MonotonicMs, Now } from './token.ts';
@@ -43,6 +44,7 @@ export interface Memory {
     readonly fingerprint: Fingerprint | null;
     readonly probeAt: EpochMs | null;
     readonly local: boolean;
+    readonly refusal?: Refusal;
   } | null;
   readonly doubt: Omit<Doubt, 'settlesAt'> | null;
   readonly clockBlamedFor: Fingerprint | null;
@@ -89,7 +91,7 @@ function doubtOf({ doubt }: CredentialState): Memory['doubt'] {
 function latchOf(phase: Phase, now: Now): Memory['latch'] {
   const latched = latchIn(phase);
   if (latched === null) return null;
-  const { reason, code, since, latchedTo, probeDue, local } = latched;
+  const { reason, code, since, latchedTo, probeDue, local, refusal } = latched;
   return {
     reason,
     code,
@@ -97,6 +99,7 @@ function latchOf(phase: Phase, now: Now): Memory['latch'] {
     fingerprint: latchedTo,
     probeAt: probeDue === null ? null : wallOf(probeDue, now),
     local,
+    ...(refusal === undefined ? {} : { refusal }),
   };
 }
 
@@ -191,6 +194,7 @@ function firstPhase(before: Memory | null, { policy, now }: { readonly policy: P
     latchedTo: latch.fingerprint,
     probeDue: probeInMs === null ? null : monotonicMs(now.monotonicMs + probeInMs),
     local: latch.local,
+    ...(latch.refusal === undefined ? {} : { refusal: latch.refusal }),
   };
 }
 

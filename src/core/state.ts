@@ -60,6 +60,13 @@ export interface Latched {
   readonly probeDue: MonotonicMs | null;
   /** The obstacle is here: the store check looks whether it is gone. */
   readonly local: boolean;
+  /** What was said of `latchedTo`, where the store was spoiled since: the same content coming back is refused in the same words. */
+  readonly refusal?: Refusal;
+}
+
+export interface Refusal {
+  readonly reason: 'terminal' | 'lost_response';
+  readonly code: string;
 }
 
 export type PhaseKind = Phase['kind'];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describe as describeCredential, readToken } from '../../src/core/view.ts';
 import {
+  blanked,
   createLife,
   failing,
   failure,
@@ -425,6 +426,22 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     expect(life.state.phase).toMatchObject({ reason: 'lost_response', latchedTo: 'r1' });
     life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
     expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, doubt: null });
+  });
+
+  it('F78: what was lost is called lost again when a store that was blanked meanwhile holds it again, also after restarts', () => {
+    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
+    life.pass(DUE);
+    life.server = failing({ class: 'terminal', code: 'invalid_grant' });
+    life.restart(loaded(grant(1)));
+    life.pass(10 * SECOND);
+    life.dispatch(blanked);
+    expect(life.state.phase).toMatchObject({ reason: 'store_blanked' });
+    life.restart(blanked);
+    life.dispatch(moved(grant(1)));
+    expect(life.state.phase).toMatchObject({ reason: 'lost_response', code: 'lost_response', latchedTo: 'r1' });
+    const { phase } = life.state;
+    life.restart(loaded(grant(1)));
+    expect(life.state.phase).toMatchObject({ ...phase });
   });
 
   it('F67: a night without any answer stays in doubt, is never a lost response, and keeps the schedule', () => {

@@ -160,7 +160,14 @@ function phaseKey(phase: Phase, lens: Lens): unknown {
     case 'recovering':
       return [phase.kind, lens.mono(phase.due), phase.impasse === undefined ? null : phaseKey(phase.impasse, lens)];
     case 'reauthorization_required':
-      return [phase.kind, phase.reason, lens.rank(phase.latchedTo), lens.mono(phase.probeDue), phase.local];
+      return [
+        phase.kind,
+        phase.reason,
+        lens.rank(phase.latchedTo),
+        lens.mono(phase.probeDue),
+        phase.local,
+        phase.refusal?.reason,
+      ];
     default:
       return [phase.kind];
   }

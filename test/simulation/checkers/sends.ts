@@ -31,10 +31,10 @@ export function watchSends(world: World): void {
 }
 
 function judgeSuccessors(world: World, { server }: Trip, token: RefreshToken, settled: ReadonlySet<string>): void {
-  // What another program was given for it is not for us to know.
-  const ours = token.family.tokens.filter(
-    ({ index }) => index > token.index && token.family.tokens[index - 1]?.spent?.by === 'freshd',
-  );
+  // What another program was given for it is not for us to know, nor that what we hold comes from there.
+  const { tokens } = token.family;
+  const handedOn = tokens.findIndex(({ index, spent }) => index >= token.index && spent?.by !== 'freshd');
+  const ours = tokens.slice(token.index + 1, handedOn === -1 ? tokens.length : handedOn + 1);
   const recorded = ours.find(({ text }) => isRecorded(world, server.name, text));
   if (recorded !== undefined) {
     world.fail('I1', `${server.name}: sent token ${token.index}, although its successor ${recorded.index} is recorded`);
