@@ -147,7 +147,7 @@ async function readFirst(places: readonly string[]): Promise<ReadResult> {
     }
   }
   const looked = places.join(', ');
-  return refuse('configuration', `a file at ${looked}`, 'none', 'create it, or name one with --config');
+  return refuse('configuration', `a file at ${looked}`, 'none', 'let freshd init write one, or name one with --config');
 }
 
 const refuse = (path: string, expected: string, seen: string, remedy: string) => ({

@@ -30,6 +30,12 @@ test('alone lists what is on this machine, and names the next command', async ()
   expect(stdout).toMatch(/^next: freshd init codex$/m);
 });
 
+test('alone, where nothing is found, says what comes before it', async () => {
+  const { exitCode, stdout } = await init(home());
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^next: log in with one of these tools, then freshd init FORMAT; /m);
+});
+
 test('looks where the tool itself would', async () => {
   const directory = home('elsewhere/auth.json');
   const env = { CODEX_HOME: join(directory, 'elsewhere') };

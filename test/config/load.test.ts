@@ -14,7 +14,7 @@ describe('finding the configuration', () => {
       ok: false,
       kind: 'configuration',
       problems: [
-        `configuration: expected a file at ${folder}/xdg/freshd/config.json, ${folder}/home/.config/freshd/config.json, /etc/freshd/config.json, got none; create it, or name one with --config`,
+        `configuration: expected a file at ${folder}/xdg/freshd/config.json, ${folder}/home/.config/freshd/config.json, /etc/freshd/config.json, got none; let freshd init write one, or name one with --config`,
       ],
     });
   });

@@ -69,9 +69,12 @@ function list(capture: Capture, io: CommandIo): number {
     table([['FORMAT', 'HERE', 'WHERE'].map((text) => ({ text, tone: 'quiet' as const })), ...rows], io.isColourful),
   );
   const found = places.find(({ place }) => place !== null && existsSync(place));
-  io.write(`\nnext: freshd init ${found?.format ?? 'FORMAT'}\n`);
+  io.write(`\nnext: ${found === undefined ? NOTHING_FOUND : `freshd init ${found.format}`}\n`);
   return EXIT.ok;
 }
+
+const NOTHING_FOUND =
+  'log in with one of these tools, then freshd init FORMAT; for another credential write a configuration (docs/config.md)';
 
 interface Request {
   readonly args: CommandArguments;
