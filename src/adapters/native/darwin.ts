@@ -6,6 +6,7 @@
 import type { NativePort, PeerIdentity } from '../../daemon/system-ports.ts';
 import { DATAGRAM_PROTOTYPES, sendDatagram } from './datagram.ts';
 import { declare, type Koffi, type NativeCall } from './library.ts';
+import { SOCKET_OPTION_PROTOTYPES, socketOption } from './socket-option.ts';
 
 /** @throws when the C library lacks one of them */
 export function createDarwinCalls(koffi: Koffi): NativePort {
@@ -36,15 +37,10 @@ function peerOf(calls: Calls, fd: number): PeerIdentity | null {
 }
 
 function peerPid(calls: Calls, fd: number): number | null {
-  const [pid, length] = [new Int32Array(1), new Int32Array([Int32Array.BYTES_PER_ELEMENT])];
-  const failed = calls.getsockopt(
-    fd,
-    SOL_LOCAL,
-    LOCAL_PEERPID,
-    new Uint8Array(pid.buffer),
-    new Uint8Array(length.buffer),
-  );
-  return failed === 0 && pid[0] !== undefined && pid[0] > 0 ? pid[0] : null;
+  const [word = 0] = socketOption(calls, fd, { level: SOL_LOCAL, option: LOCAL_PEERPID, words: 1 }) ?? [];
+  // A pid_t has a sign.
+  const pid = word | 0;
+  return pid > 0 ? pid : null;
 }
 
 /** A pid that has passed to another process shows another start time after the look than before it. */
@@ -68,7 +64,7 @@ function startTimeOf(calls: Calls, pid: number): string | null {
 const PROTOTYPES = {
   ...DATAGRAM_PROTOTYPES,
   getpeereid: 'int getpeereid(int fd, void *uid, void *gid)',
-  getsockopt: 'int getsockopt(int fd, int level, int option, void *value, void *length)',
+  ...SOCKET_OPTION_PROTOTYPES,
   proc_pidpath: 'int proc_pidpath(int pid, void *path, uint32_t size)',
   proc_pidinfo: 'int proc_pidinfo(int pid, int flavor, uint64_t argument, void *info, int size)',
   setrlimit: 'int setrlimit(int resource, const void *limit)',

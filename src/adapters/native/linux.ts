@@ -7,6 +7,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import type { NativePort, PeerIdentity } from '../../daemon/system-ports.ts';
 import { DATAGRAM_PROTOTYPES, sendDatagram } from './datagram.ts';
 import { declare, type Koffi, type NativeCall } from './library.ts';
+import { SOCKET_OPTION_PROTOTYPES, socketOption } from './socket-option.ts';
 
 /** @throws when the C library lacks one of them */
 export function createLinuxCalls(koffi: Koffi): NativePort {
@@ -28,7 +29,7 @@ type Calls = Readonly<Record<keyof typeof PROTOTYPES, NativeCall>>;
 
 /** `struct ucred`: pid, uid, gid. */
 function peerOf(calls: Calls, fd: number): PeerIdentity | null {
-  const credentials = socketOption(calls, fd, { option: SO_PEERCRED, words: 3 });
+  const credentials = socketOption(calls, fd, { level: SOL_SOCKET, option: SO_PEERCRED, words: 3 });
   const [pid = 0, uid = NOBODY, gid = NOBODY] = credentials ?? [];
   // A socket that is no connection has no peer: the kernel then fills in -1.
   if (uid === NOBODY) return null;
@@ -39,8 +40,8 @@ function peerOf(calls: Calls, fd: number): PeerIdentity | null {
 function peerGroups(calls: Calls, fd: number): readonly number[] {
   const peer = peerOf(calls, fd);
   if (peer === null) return [];
-  const some = socketOption(calls, fd, { option: SO_PEERGROUPS, words: GROUPS_USUAL_MAX });
-  const all = some ?? socketOption(calls, fd, { option: SO_PEERGROUPS, words: GROUPS_MAX });
+  const some = socketOption(calls, fd, { level: SOL_SOCKET, option: SO_PEERGROUPS, words: GROUPS_USUAL_MAX });
+  const all = some ?? socketOption(calls, fd, { level: SOL_SOCKET, option: SO_PEERGROUPS, words: GROUPS_MAX });
   return [peer.gid, ...(all ?? [])];
 }
 
@@ -51,7 +52,7 @@ function peerGroups(calls: Calls, fd: number): readonly number[] {
 function peerExecutable(calls: Calls, fd: number): string | null {
   const pid = peerOf(calls, fd)?.pid ?? null;
   if (pid === null) return null;
-  const [pidfd] = socketOption(calls, fd, { option: SO_PEERPIDFD, words: 1 }) ?? [];
+  const [pidfd] = socketOption(calls, fd, { level: SOL_SOCKET, option: SO_PEERPIDFD, words: 1 }) ?? [];
   if (pidfd === undefined) return executableBetween(pid);
   try {
     const path = executableOf(pid);
@@ -102,22 +103,9 @@ function isAlive(calls: Calls, pidfd: number): boolean {
   return calls.poll(new Uint8Array(request), 1n, 0) === 0;
 }
 
-/** A socket option as 32-bit words; null when the kernel does not have it for this descriptor. */
-function socketOption(
-  calls: Calls,
-  fd: number,
-  { option, words }: { readonly option: number; readonly words: number },
-): readonly number[] | null {
-  const value = new Uint32Array(words);
-  const length = new Int32Array([value.byteLength]);
-  const failed = calls.getsockopt(fd, SOL_SOCKET, option, new Uint8Array(value.buffer), new Uint8Array(length.buffer));
-  if (failed !== 0) return null;
-  return [...value.subarray(0, (length[0] ?? 0) / Uint32Array.BYTES_PER_ELEMENT)];
-}
-
 const PROTOTYPES = {
   ...DATAGRAM_PROTOTYPES,
-  getsockopt: 'int getsockopt(int fd, int level, int option, void *value, void *length)',
+  ...SOCKET_OPTION_PROTOTYPES,
   poll: 'int poll(void *descriptors, unsigned long count, int timeout)',
   prctl: 'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
   setrlimit: 'int setrlimit(int resource, const void *limit)',
