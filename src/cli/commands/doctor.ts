@@ -14,7 +14,7 @@ import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, 
 import { EXIT } from '../exit-code.ts';
 import { paint } from '../format.ts';
 import { createHost } from '../service/host.ts';
-import { recordPlace } from '../service/places.ts';
+import { homeOf, recordPlace } from '../service/places.ts';
 import { toolsNotFound } from '../service/tools.ts';
 import { captureOf } from '../socket-place.ts';
 import { troubles } from '../troubles.ts';
@@ -108,9 +108,8 @@ function checkNativeParts(): readonly Finding[] {
 
 /** Without lingering the manager of a person, and freshd with it, ends at the last logout. */
 function checkLingering({ io }: Patient): readonly Finding[] {
-  const place = { home: io.home, configHome: io.env.XDG_CONFIG_HOME ?? join(io.home, '.config') };
   const { manager, user } = createHost(io);
-  if (manager !== 'systemd' || !existsSync(recordPlace('user', place))) return [];
+  if (manager !== 'systemd' || !existsSync(recordPlace('user', homeOf(io)))) return [];
   if (existsSync(join('/var/lib/systemd/linger', user))) return [];
   return [
     problem(`no_lingering: expected ${user} to linger, got a service that ends at logout; loginctl enable-linger`),
@@ -118,8 +117,7 @@ function checkLingering({ io }: Patient): readonly Finding[] {
 }
 
 function checkTools({ config, io }: Patient): readonly Finding[] {
-  const place = { home: io.home, configHome: io.env.XDG_CONFIG_HOME ?? join(io.home, '.config') };
-  const record = createHost(io).record(recordPlace('user', place));
+  const record = createHost(io).record(recordPlace('user', homeOf(io)));
   if (record === null) return [];
   const remedy = 'freshd service install, from a shell that finds it';
   return toolsNotFound(config, Object.keys(record.files)).map((tool) =>

@@ -4,12 +4,11 @@
  * Rule: says every step before it does any; what is done already is not done again; and only what an installation wrote is
  * removed. The steps are planned in service/plan.ts.
  */
-import { join } from 'node:path';
 import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, isSwitchedOn } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { createHost, type Host } from '../service/host.ts';
 import { install } from '../service/install.ts';
-import { launchdLog, recordPlace } from '../service/places.ts';
+import { type Home, homeOf, launchdLog, recordPlace } from '../service/places.ts';
 import { launchdTarget, type Manager, type Scope, systemctl, UNIT } from '../service/plan.ts';
 import { uninstall } from '../service/uninstall.ts';
 
@@ -43,7 +42,7 @@ export const command: CommandSpec = {
         EXIT.unavailable,
       );
     }
-    const place = { home: io.home, configHome: io.env.XDG_CONFIG_HOME ?? join(io.home, '.config') };
+    const place = homeOf(io);
     return action({ args, io, host, manager, scope, place, recordPath: recordPlace(scope, place) });
   },
 };
@@ -57,7 +56,7 @@ export interface ServiceContext {
   readonly host: Host;
   readonly manager: Manager;
   readonly scope: Scope;
-  readonly place: { readonly home: string; readonly configHome: string };
+  readonly place: Home;
   readonly recordPath: string;
 }
 

@@ -4,6 +4,7 @@
  * Rule: pure.
  */
 import { join } from 'node:path';
+import type { CommandIo } from '../command.ts';
 import { LABELS, type Manager, type Scope, type ServiceFile, UNIT } from './plan.ts';
 import { renderPlist, renderUnit, type ServiceFacts } from './render.ts';
 
@@ -11,6 +12,12 @@ export interface Home {
   readonly home: string;
   readonly configHome: string;
 }
+
+/** Of the person who asks. */
+export const homeOf = ({ home, env }: Pick<CommandIo, 'home' | 'env'>): Home => ({
+  home,
+  configHome: env.XDG_CONFIG_HOME ?? join(home, '.config'),
+});
 
 /** @param shipped gives the text of a shipped file */
 export function serviceFiles(
