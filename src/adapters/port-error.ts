@@ -32,6 +32,9 @@ export function errnoOf(error: unknown): string | undefined {
   return Object.entries(constants.errno).find(([, number]) => number === -Number(errno))?.[0] ?? error.code;
 }
 
+/** Codes of what passes with a trouble of the machine: it says nothing about a file that could not be read. */
+export const MACHINE_TROUBLES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'mount_lost']);
+
 interface ErrnoRow {
   readonly errnos: readonly string[];
   readonly code: string;
@@ -54,6 +57,12 @@ const ERRNO_TABLE: readonly ErrnoRow[] = [
     remedy: 'remount it writable, or add the directory to ReadWritePaths= of the service',
   },
   { errnos: ['EIO'], code: 'io_error', seen: 'the device failed', remedy: 'look for disk errors in the kernel log' },
+  {
+    errnos: ['ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EREMOTEIO'],
+    code: 'mount_lost',
+    seen: 'the file system does not answer',
+    remedy: 'see that it is mounted, and that its server is up',
+  },
   {
     errnos: ['EACCES', 'EPERM'],
     code: 'permission_denied',

@@ -53,7 +53,7 @@ export const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['token_missing', 'nothing is stored for it'],
   ['rejected', 'its consumers report that the service refuses it'],
   ['lock_place_unusable', 'the locks of the tool that owns its store cannot be taken from here'],
-  ['left_run_alive', 'a refresh script from before the last start is still running'],
+  ['left_run_alive', 'of an attempt before the last start the script still runs, or the journal cannot be read'],
   ['store_busy', 'another program holds the lock of its store'],
   ['not_yet_valid', 'the new token is not valid yet; look at the clock of this machine'],
   ['expired', 'its token has expired, and nothing here may refresh it'],
@@ -63,6 +63,7 @@ export const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['out_of_inodes', 'the file system takes no more files'],
   ['read_only_filesystem', 'the file system is read-only'],
   ['io_error', 'the device failed'],
+  ['mount_lost', 'the file system does not answer'],
   ['foreign_value', 'somebody else has written a value there'],
 ]);
 

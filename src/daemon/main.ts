@@ -232,6 +232,7 @@ const EXITS: Readonly<Record<string, DaemonExit>> = {
   quota_exceeded: 71,
   read_only_filesystem: 71,
   io_error: 71,
+  mount_lost: 71,
 };
 
 // Everything of ours has ended by then; what is left belongs to the system.

@@ -118,7 +118,13 @@ function eventOfThrow(error: unknown, credential: string, log: LogPort): Event {
 const UNCHANGED: Event = { type: 'store_unchanged', obstacle: unsent('not_checked', 'the store did not answer') };
 
 /** Troubles of the machine, not of the store. */
-const PASSING_CODES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'store_busy', 'timed_out']);
+const PASSING_CODES: ReadonlySet<string> = new Set([
+  'too_many_files',
+  'io_error',
+  'mount_lost',
+  'store_busy',
+  'timed_out',
+]);
 
 // Threads of the pool (see file-threads.ts): a file is looked at in microseconds.
 const LOOKS_MAX = 4;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
-import { portErrorFrom } from '../../src/adapters/port-error.ts';
+import { MACHINE_TROUBLES, portErrorFrom } from '../../src/adapters/port-error.ts';
 
 const systemError = (code: string, errno = 0) =>
   Object.assign(new Error(`${code}: refused, open '/srv/.env'`), { code, errno });
@@ -23,11 +23,19 @@ test('F41: an error for which Node has no name has that of the system, and its o
   const nameless = (errno: number) =>
     portErrorFrom(systemError(`Unknown system error -${errno}`, -errno), { path: '/srv/.env', doing: 'write' });
   expect(nameless(EDQUOT)).toMatchObject({ code: 'quota_exceeded', message: expect.stringContaining('(EDQUOT)') });
-  expect(nameless(ESTALE)).toMatchObject({ code: 'write_failed', message: expect.stringContaining('(ESTALE)') });
+  expect(nameless(ESTALE)).toMatchObject({ code: 'mount_lost', message: expect.stringContaining('(ESTALE)') });
   expect(nameless(9_999).message).toContain('(Unknown system error -9999)');
 });
 
 test('what the table does not know is a refusal with the name that the system gave it', () => {
-  expect(told('ESTALE')).toMatchObject({ code: 'write_failed' });
-  expect(told('ESTALE').message).toContain('(ESTALE)');
+  expect(told('EMLINK')).toMatchObject({ code: 'write_failed' });
+  expect(told('EMLINK').message).toContain('(EMLINK)');
 });
+
+test.each(['EIO', 'EMFILE', 'ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'EHOSTDOWN'])(
+  'F41: %s is a trouble of the machine, and no word about the file',
+  (errno) => {
+    expect(MACHINE_TROUBLES).toContain(told(errno).code);
+    expect(MACHINE_TROUBLES).not.toContain(told('EACCES').code);
+  },
+);

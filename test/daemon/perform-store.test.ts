@@ -113,14 +113,17 @@ test('F83: while eight stores hang no other is looked at, so that the journal ke
   });
 });
 
-test('a store that nobody may read is broken, with the reason; a full table of descriptors is not', async () => {
+test('a store that nobody may read is broken, with the reason; a full table of descriptors, or a lost mount, is not', async () => {
   const { check, store, events } = build();
   store.trouble = new PortError('not permitted', { code: 'permission_denied', remedy: 'chmod' });
   await check();
   store.trouble = new PortError('too many', { code: 'too_many_files', remedy: 'raise' });
   await check();
+  store.trouble = new PortError('a stale handle', { code: 'mount_lost', remedy: 'mount it' });
+  await check();
   expect(events).toMatchObject([
     { type: 'state_broken', reason: 'state_broken', detail: 'not permitted' },
+    { type: 'store_unchanged' },
     { type: 'store_unchanged' },
   ]);
 });

@@ -6,7 +6,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type EpochMs, epochMs } from '../../core/token.ts';
-import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { errnoOf, MACHINE_TROUBLES, portErrorFrom } from '../port-error.ts';
 
 export type Snapshot =
   | {
@@ -24,7 +24,7 @@ export type Snapshot =
 
 /**
  * Reads the file at `path`, symlinks followed.
- * @throws PortError `too_many_files`, `io_error`: troubles of the machine, which say nothing about the store
+ * @throws PortError of `MACHINE_TROUBLES`: troubles of the machine, which say nothing about the store
  */
 export async function takeSnapshot(path: string): Promise<Snapshot> {
   const leave = await enter();
@@ -39,7 +39,7 @@ export async function takeSnapshot(path: string): Promise<Snapshot> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { kind: 'missing', detail: `there is no file ${path}` };
     const known = portErrorFrom(error, { path, doing: 'read' });
-    if (PASSING_CODES.has(known.code)) throw known;
+    if (MACHINE_TROUBLES.has(known.code)) throw known;
     return { kind: 'unreadable', detail: known.message };
   } finally {
     leave();
@@ -128,8 +128,6 @@ export const MISSING_SIGNATURE = 'missing';
 
 /** Far above any credential file; a mistaken path must not fill the memory. */
 const SIZE_MAX = 1024 * 1024;
-
-const PASSING_CODES: ReadonlySet<string> = new Set(['too_many_files', 'io_error']);
 
 // Ten thousand credentials are loaded at once at start, and the usual limit is 1,024 descriptors for everything.
 const OPEN_MAX = 64;

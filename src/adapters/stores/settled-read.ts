@@ -41,7 +41,7 @@ export interface SettledReadOptions {
   readonly ownText: string | null;
 }
 
-/** @throws PortError for troubles of the machine (`too_many_files`, `io_error`) */
+/** @throws PortError for troubles of the machine (`MACHINE_TROUBLES`) */
 export async function readSettled(options: SettledReadOptions): Promise<Finding> {
   const { path, codec, patience } = options;
   let best: Finding | null = null;
