@@ -126,11 +126,10 @@ interface Answer {
   readonly name: string;
   readonly found: Look;
   readonly demand: Demand;
-  readonly reader: Reader;
   readonly attainable: boolean;
 }
 
-function answerTo(daemon: DaemonPort, { name, found, demand, attainable }: Omit<Answer, 'reader'>): Reply {
+function answerTo(daemon: DaemonPort, { name, found, demand, attainable }: Answer): Reply {
   switch (found.verdict) {
     case 'unknown':
       return unknownCredential(daemon, name);
@@ -155,7 +154,7 @@ function answerTo(daemon: DaemonPort, { name, found, demand, attainable }: Omit<
 
 function lookFor(
   daemon: DaemonPort,
-  { name, demand, reader: { asker } }: Pick<Answer, 'name' | 'demand' | 'reader'>,
+  { name, demand, reader: { asker } }: Pick<Answer, 'name' | 'demand'> & { readonly reader: Reader },
 ): Look {
   const read = readNamed(daemon, name);
   const refusal = refusalOf(daemon, { name, read, asker });

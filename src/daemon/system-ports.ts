@@ -3,7 +3,6 @@
  *
  * Rule: as in ports.ts; apart from it because a daemon runs without any of this, and says what it then cannot do.
  */
-
 import type { Socket } from 'node:net';
 import type { ReaderFacts } from '../core/access.ts';
 import type { ServiceSign } from '../core/progress.ts';
