@@ -22,9 +22,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'an answer that is not recorded before it is stored': {
     mutation: {
-      file: 'src/daemon/perform-attempt.ts',
-      from: "      code = await this.#codeOf(open, write, 'record_answer');",
-      to: '      void write;',
+      file: 'src/daemon/attempt-records.ts',
+      from: "    return this.codeOf(open.credential.name, write, 'record_answer');",
+      to: '    void write;\n    return null;',
     },
     seed: 1,
     rule: 'I3',
