@@ -15,6 +15,7 @@ import { measurePush } from './push.ts';
 import { measureReads } from './reads.ts';
 import { type Finding, isMet, tableOf } from './table.ts';
 import { measureWakeUps } from './wake-up.ts';
+import { measureYear } from './year.ts';
 
 type Measurement = () => readonly Finding[] | Promise<readonly Finding[]>;
 
@@ -29,10 +30,11 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   many: measureMany,
   model: measureModel,
   idle: measureIdle,
+  year: measureYear,
 };
 
 /** Minutes each: only when asked for. */
-const LONG: ReadonlySet<string> = new Set(['idle', 'model']);
+const LONG: ReadonlySet<string> = new Set(['idle', 'model', 'year']);
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, idle: { type: 'boolean', default: false } } });
 const wanted = Object.entries(MEASUREMENTS).filter(([name]) =>
