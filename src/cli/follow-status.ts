@@ -33,7 +33,8 @@ export async function followStatus<Seen extends { readonly text: string }>(
   const subscription = subscribe(name === null ? null : [name], rings, context);
   screen.show(seen.text);
   for (;;) {
-    await bell.rung(screen.isInPlace ? AGAIN_MS : null);
+    // What was not answered is asked again, whether or not anything rings.
+    await bell.rung(screen.isInPlace || seen === null ? AGAIN_MS : null);
     if (isEnding) break;
     try {
       seen = await look();

@@ -35,3 +35,35 @@ test('freshd watch outlives its daemon, tells what is new after it, and ends by 
   expect(await errors).toMatch(/^freshd: watch: [^\n]+; waiting for it\nfreshd: watch: the daemon is back\n$/);
   for (const token of [first, stored(workshop).access_token]) expect(out).not.toContain(token);
 });
+
+test('freshd status --watch keeps what it last saw while the daemon is away, says so once, and goes on with the next', async () => {
+  const server = await startServer(600);
+  const workshop = createWorkshop();
+  configure(workshop, { demo: demo(server) });
+  seed(workshop, server);
+  const daemon = await workshop.start().ready();
+  const argv = [resolve('bin/freshd.js'), 'status', 'demo', '--watch', '--check', '--socket', 'freshd.sock'];
+  const child = spawn(process.execPath, argv, {
+    cwd: workshop.directory,
+    env: { PATH: process.env.PATH, HOME: workshop.directory },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let [out, errors] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    out += piece;
+  });
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    errors += piece;
+  });
+  const generations = () => new Set([...out.matchAll(/^generation +(\d+)$/gm)].map(([, generation]) => generation));
+  await eventually(() => generations().size === 1);
+  await daemon.end('SIGTERM');
+  await eventually(() => errors !== '');
+  seed(workshop, server);
+  await workshop.start().ready();
+  await eventually(() => generations().size === 2);
+  child.kill('SIGINT');
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(errors).toMatch(/^freshd: status: no daemon answers on [^\n]+; waiting for it\n$/);
+});
