@@ -78,10 +78,10 @@ export function oweDeliveries<S extends Announcer>(state: S, deliveries: readonl
   }, state);
 }
 
+/** By the order of the records, in which each new one comes last: a clock that was set back puts their stamps in another one. */
 function isDeliveryFailureOpen({ alerts }: Announcer, target: string): boolean {
-  const latest = (kind: AlertKind) => alerts.find(({ alert }) => alert.kind === kind && alert.target === target)?.alert;
-  const [failed, restored] = [latest('delivery_failed'), latest('delivery_restored')];
-  return failed !== undefined && (restored === undefined || restored.at < failed.at);
+  const place = (kind: AlertKind) => alerts.findIndex(({ alert }) => alert.kind === kind && alert.target === target);
+  return place('delivery_failed') > place('delivery_restored');
 }
 
 /** The failure stays on record, so that a target that comes and goes is announced once in a while and not each time. */

@@ -63,6 +63,23 @@ describe('each target is told, fails and is retried alone', () => {
     expect(life.newAlerts()).toEqual(['delivery_failed', 'delivery_restored']);
   });
 
+  it('F48: a target that heals after the clock was set back is called off once, and not for ever', () => {
+    let isFull = true;
+    let called = 0;
+    const life = createLife({
+      answer: (effect, now) => {
+        if (effect.type === 'send_alert' && effect.alert.kind === 'delivery_restored') called += 1;
+        if (called > 5) throw new Error('called off without end');
+        return refusing('env', () => isFull)?.(effect, now);
+      },
+    });
+    life.pass(MINUTE);
+    life.sleep({ wall: -HOUR, monotonic: SECOND });
+    isFull = false;
+    life.pass(2 * MINUTE);
+    expect(life.newAlerts()).toEqual(['delivery_failed', 'delivery_restored']);
+  });
+
   it('a failure that no sink took is not called off', () => {
     let isFull = true;
     const life = createLife({
