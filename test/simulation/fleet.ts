@@ -62,9 +62,13 @@ async function runInOne(
     const ended = endOf(worker);
     const answers = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();
     for (let order = orders.next(); order.done !== true; order = orders.next()) {
+      const { seed } = order.value;
+      const impatience = setTimeout(() => worker.kill('SIGKILL'), SEED_MS_MAX);
       worker.stdin.write(`${JSON.stringify(order.value)}\n`);
       const answer = await answers.next();
-      if (answer.done === true) throw new Error(`seed ${order.value.seed} ended its process: ${await ended}`);
+      clearTimeout(impatience);
+      if (answer.done === true)
+        throw new Error(`npm run simulate -- --seed ${seed} --trace   # ended its process: ${await ended}`);
       told(JSON.parse(answer.value) as Finished);
     }
     worker.stdin.end();
@@ -80,6 +84,9 @@ function endOf(worker: ChildProcess): Promise<string> {
     worker.once('exit', (code, signal) => resolve(`exit ${code ?? signal}`));
   });
 }
+
+// A seed takes seconds, on a busy machine half a minute; one that takes this long goes round in a circle at one moment.
+const SEED_MS_MAX = 300_000;
 
 // A seed's garbage is young; the usual nursery of 16 MiB would be emptied twenty times a second.
 const NODE_OPTIONS: readonly string[] = ['--max-semi-space-size=64'];
