@@ -66,7 +66,8 @@ class SubscriberHub implements Events {
 
   *readersOf(credential: string): Iterable<Reader> {
     const source = this.#topics.sourceOf(credential);
-    for (const { asker, consumer, names, delivered } of this.#subscribers) {
+    for (const { asker, consumer, isObserver, names, delivered } of this.#subscribers) {
+      if (isObserver) continue;
       if (names !== null && !names.has(credential)) continue;
       // It hears how the credential is, and never has a generation of it.
       if (source !== null && asker.denialOf(source) !== null) continue;

@@ -54,6 +54,7 @@ export interface ApiRequest {
     readonly wait_seconds?: number;
     readonly after_generation?: number;
     readonly consumer?: string;
+    readonly observer?: boolean;
     readonly credential?: readonly string[];
   };
   /** Of the header `Last-Event-ID`. */
@@ -201,7 +202,7 @@ function noteConsumer(
 }
 
 function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply | Takeover {
-  const { credential: names, consumer = null } = request.query;
+  const { credential: names, consumer = null, observer: isObserver = false } = request.query;
   const isKnown = (name: string) => (daemon.state(name) ?? daemon.chains.state(name)) !== undefined;
   const unknown = names?.find((name) => !isKnown(name));
   if (unknown !== undefined) return unknownCredential(daemon, unknown);
@@ -215,6 +216,7 @@ function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply |
   const subscription = {
     asker,
     consumer,
+    isObserver,
     names: names === undefined ? null : new Set(names),
     lastEventId: request.lastEventId,
   };

@@ -67,6 +67,7 @@ export const EVENTS_QUERY: Schema = object({
     description: 'Only events of these; may be repeated. All when left out.',
   },
   consumer: CONSUMER,
+  observer: { type: 'boolean', description: 'Only looks on, and counts as nobody who needs the token.' },
 });
 
 export const REJECTION_QUERY: Schema = object({ wait_seconds: WAIT_SECONDS });

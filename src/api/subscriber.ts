@@ -10,6 +10,8 @@ import type { Topic } from './topics.ts';
 export interface Subscription {
   readonly asker: Pick<Asker, 'denialOf' | 'noteRead'>;
   readonly consumer: string | null;
+  /** Looks on for a person, and is no consumer of any token. */
+  readonly isObserver: boolean;
   /** Null: all, also those that a reload adds. */
   readonly names: ReadonlySet<string> | null;
   readonly lastEventId: string | undefined;

@@ -3,15 +3,17 @@
  *
  * Rule: kept by the client library, which comes back by itself; here it only meets the command's arguments.
  */
-import { defaultConsumer, systemRuntime } from '../client/runtime.ts';
+import { systemRuntime } from '../client/runtime.ts';
 import { keepSubscribed, type Subscription, type SubscriptionOptions } from '../client/subscription.ts';
 import type { CommandArguments, CommandIo } from './command.ts';
 import { socketPlaces } from './socket-place.ts';
 
-type Listening = Pick<SubscriptionOptions, 'onEvent'> & Partial<Pick<SubscriptionOptions, 'onUp' | 'onDown'>>;
+type Listening = Pick<SubscriptionOptions, 'onEvent'> &
+  Partial<Pick<SubscriptionOptions, 'onUp' | 'onDown' | 'consumer'>>;
 
 /**
  * @param names null: all
+ * @param listening without a `consumer` it only looks on
  * @throws CommandError when a configuration was named and cannot be read; a daemon that is away is waited for
  */
 export function subscribe(
@@ -20,13 +22,12 @@ export function subscribe(
   { args, io }: { readonly args: CommandArguments; readonly io: CommandIo },
 ): Subscription {
   const places = socketPlaces(args, io);
-  const ignored = { onBegin: ignore, onUp: ignore, onDown: ignore };
+  const ignored = { onBegin: ignore, onUp: ignore, onDown: ignore, consumer: null };
   return keepSubscribed({
     ...ignored,
     ...listening,
     places,
     names,
-    consumer: defaultConsumer(),
     runtime: systemRuntime,
   });
 }

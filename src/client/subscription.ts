@@ -14,7 +14,8 @@ export interface SubscriptionOptions {
   readonly places: readonly string[];
   /** Null: all. */
   readonly names: readonly string[] | null;
-  readonly consumer: string;
+  /** Null: looks on, and is not counted among the consumers. */
+  readonly consumer: string | null;
   readonly runtime: Runtime;
   /** A connection is being made; what comes next is the present state. */
   readonly onBegin: () => void;
@@ -55,7 +56,9 @@ class KeptSubscription implements Subscription {
   constructor(options: SubscriptionOptions) {
     this.#options = options;
     this.#places = options.places;
-    const query = new URLSearchParams({ consumer: options.consumer });
+    const query = new URLSearchParams(
+      options.consumer === null ? { observer: 'true' } : { consumer: options.consumer },
+    );
     for (const name of options.names ?? []) query.append('credential', name);
     this.#path = `${PATHS.events}?${query}`;
   }

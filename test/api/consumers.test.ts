@@ -29,6 +29,15 @@ describe('the daemon knows its consumers', () => {
     expect(await detailOf(arranged)).toEqual({ total: 0, behind: 0, behind_on: [], each: [] });
   });
 
+  test('who only looks on is none of them, and hears the same', async () => {
+    const arranged = await arrange();
+    arranged.daemon.load('claude', 'at-1');
+    const observer = await (await subscribe(arranged.socketPath, { query: '?observer=true' })).synchronized();
+    refresh(arranged, 'at-2');
+    await observer.until(({ data }) => JSON.stringify(data).includes('at-2'));
+    expect(await detailOf(arranged)).toMatchObject({ total: 0, each: [] });
+  });
+
   test('and the generation that each was sent or says it has: 3 of 5 are behind', async () => {
     const arranged = await arrange();
     arranged.daemon.load('claude', 'at-1');

@@ -102,7 +102,7 @@ describe('freshd status --watch', () => {
     const following = follow(arranged, { terminalRows: () => 24 }, 'claude');
     await until(() => following.heard().includes('usable'));
     await get('/v1/tokens/claude?consumer=bot&after_generation=1');
-    await until(() => following.heard().includes('1 of 2 consumers still on generation 1'));
+    await until(() => following.heard().includes('1 of 1 consumer still on generation 1'));
     expect((await following.stop()).exitCode).toBe(0);
   });
 

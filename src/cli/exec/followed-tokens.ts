@@ -5,6 +5,7 @@
  * it has, and whoever comes back is told what was missed.
  */
 import type { TokenEvent } from '../../api/protocol.ts';
+import { defaultConsumer } from '../../client/runtime.ts';
 import { CommandError } from '../command.ts';
 import { subscribe } from '../subscribe.ts';
 import { pause } from '../time.ts';
@@ -29,6 +30,7 @@ export function followTokens(first: readonly HeldToken[], holding: Holding): Fol
   const subscription = subscribe(
     names,
     {
+      consumer: defaultConsumer(),
       onEvent({ type, data }) {
         if (type === 'token') hear(JSON.parse(data) as TokenEvent);
       },
