@@ -53,6 +53,15 @@ test('D3: names a credential that needs a person, with the remedy, and never its
   expect(stdout).not.toContain('at-secret');
 });
 
+test('D4: names a daemon that answers while its scheduler stands still', async () => {
+  const { daemon, runWith } = await arrangeCli();
+  daemon.load('demo', 'at-1');
+  daemon.configPath = configure(folder());
+  daemon.sleep(3 * 60_000);
+  const { exitCode, stdout } = await runWith({}, 'doctor', '--config', daemon.configPath);
+  expect([exitCode, stdout]).toEqual([1, expect.stringMatching(/^problem stalled: /m)]);
+});
+
 test('names another version, another configuration, and token files that lie on a disk', async () => {
   const { daemon, runWith } = await arrangeCli();
   daemon.load('demo', 'at-1');

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CredentialsBody, PATHS } from '../../api/protocol.ts';
+import { type CredentialsBody, type LiveBody, PATHS } from '../../api/protocol.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { call } from '../call.ts';
@@ -68,15 +68,28 @@ async function checkDaemon({ config, args, io }: Patient): Promise<readonly Find
   const status = await statusOf(args, io);
   if (typeof status === 'string') return [problem(status)];
   const { daemon, credentials } = status;
+  const isLive = await livenessOf(args, io);
   const skew = versionSkew(daemon.version, ownVersion());
   const isOther = daemon.config_path !== config.path;
   return [
+    ...(isLive ? [] : [problem(STALLED)]),
     ...(skew === null ? [] : [advice(skew)]),
     ...(isOther ? [advice(`the daemon runs on ${daemon.config_path}, and this is about ${config.path}`)] : []),
     ...credentials.flatMap((credential) =>
       troubles(credential, io).map((text) => problem(`${credential.credential}: ${text}`)),
     ),
   ];
+}
+
+/** The answer has a status of its own when the scheduler stands still. */
+async function livenessOf(args: CommandArguments, io: CommandIo): Promise<boolean> {
+  try {
+    await call<LiveBody>({ method: 'GET', path: PATHS.live }, args, io);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
 }
 
 async function statusOf(args: CommandArguments, io: CommandIo): Promise<CredentialsBody | string> {
@@ -124,6 +137,9 @@ function checkTools({ config, io }: Patient): readonly Finding[] {
     problem(`tool_not_on_service_path: expected ${tool} on the PATH of the service, got none; ${remedy}`),
   );
 }
+
+const STALLED =
+  'stalled: the daemon answers, and its scheduler stands still: nothing is refreshed; freshd service logs, then restart it';
 
 /** @see statfs(2) */
 const TMPFS = 0x01021994;
