@@ -12,7 +12,13 @@ test('A16: the guide has a row for each code that freshd has words for', () => {
 });
 
 test('A16: each command that the guide names exists, with the options it is shown with', () => {
-  const calls = [...guide.matchAll(/(?:`|^)freshd ([a-z]+)((?: --[a-z-]+)*)/gm)];
+  const blocks = /```sh\n([^]*?)```/g;
+  const inline = guide.replaceAll(blocks, '').matchAll(/`([^`]+)`/g);
+  const code = [
+    ...[...guide.matchAll(blocks)].flatMap(([, block = '']) => block.split('\n')),
+    ...[...inline].map(([, text = '']) => text),
+  ];
+  const calls = code.map((text) => /^freshd ([a-z]+)((?: --[a-z-]+)*)/.exec(text)).filter((call) => call !== null);
   const wrong = calls.filter(([, name, options = '']) => {
     const spec = COMMANDS.find((command) => command.name === name);
     const known = spec?.options.map((option) => `--${option.name}`) ?? [];
