@@ -12,7 +12,7 @@ test('A16: the guide has a row for each code that freshd has words for', () => {
 });
 
 test('A16: each command that the guide names exists, with the options it is shown with', () => {
-  const blocks = /```sh\n([^]*?)```/g;
+  const blocks = /```sh\n([\s\S]*?)```/g;
   const inline = guide.replaceAll(blocks, '').matchAll(/`([^`]+)`/g);
   const code = [
     ...[...guide.matchAll(blocks)].flatMap(([, block = '']) => block.split('\n')),

@@ -37,6 +37,8 @@ export interface Listeners {
   /** Something happened that the daemon cannot be blamed for; it gets its time anew. */
   readonly disturbed: ((credential: string | null, what: string) => void)[];
   readonly minute: (() => void)[];
+  /** A consumer reads, and waits for a token. */
+  readonly asked: ((credential: string) => void)[];
   readonly end: (() => void)[];
 }
 
@@ -63,6 +65,7 @@ export class World {
     log: [],
     disturbed: [],
     minute: [],
+    asked: [],
     end: [],
   };
   readonly trace: ((line: string) => void) | null;

@@ -46,6 +46,7 @@ export function startConsumer(world: World, plan: CredentialPlan, tell: (read: R
     const running = world.life?.running;
     if (running == null) return;
     const waitMs = random.chance(patience) ? WAIT_MS : 0;
+    if (waitMs > 0) for (const hear of world.on.asked) hear(name);
     const minValidMs = random.chance(0.05) ? random.logarithmic(1_000, 3_600_000) : null;
     const demand = { minValidMs, afterGeneration: null, waitMs, asText: false };
     const reply = running.reader.read(name, demand, READER);

@@ -14,6 +14,13 @@ export function watchLiveness(world: World, calm: Calm): void {
   /** Since when it has been without a usable token, as far as was looked. */
   const downSince = new Map<string, number>();
   const limitedAt = new Map<string, number>();
+  /** When somebody waited for it, since it was last usable; whoever is patient asks again and again. */
+  const asks = new Map<string, number[]>();
+  world.on.asked.push((credential) => {
+    asks.set(credential, [...(asks.get(credential) ?? []), world.scheduler.now]);
+  });
+  // Nobody answers who asks now, and nobody asks again but in his own time.
+  world.on.down.push(() => asks.clear());
   world.on.request.push(({ name }, { by }, { answer }) => {
     if (by === 'freshd' && answer.status === 429) limitedAt.set(name, world.scheduler.now);
   });
@@ -28,13 +35,23 @@ export function watchLiveness(world: World, calm: Calm): void {
       const isUsable = running.readToken(state, now).kind === 'token';
       // Whoever waits for a person is not waited for; the time begins when it goes on.
       const isLatched = state.phase.kind === 'reauthorization_required';
-      if (isUsable || isLatched) downSince.delete(plan.name);
+      if (isUsable || isLatched) {
+        downSince.delete(plan.name);
+        asks.delete(plan.name);
+      }
       const from = Math.max(downSince.get(plan.name) ?? world.scheduler.now, calm.since(plan.name));
       if (!isUsable && !isLatched && !downSince.has(plan.name)) downSince.set(plan.name, world.scheduler.now);
-      const forMs = world.scheduler.now - from;
-      const boundMs = boundOf(state.policy, plan, { isLimited: limitedAt.has(plan.name) });
+      const isLimited = limitedAt.has(plan.name);
       if (isUsable) limitedAt.delete(plan.name);
-      if (!isUsable && forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs, jumpedAt: calm.jumpedAt() });
+      const asked = asks.get(plan.name)?.find((at) => at >= from);
+      const waits = [{ since: from, boundMs: boundOf(state.policy, { isWaitedFor: false }) }];
+      if (asked !== undefined && plan.patience === 1 && !isLimited) {
+        waits.push({ since: asked, boundMs: boundOf(state.policy, { isWaitedFor: true }) });
+      }
+      for (const { since, boundMs } of isUsable ? [] : waits) {
+        const forMs = world.scheduler.now - since;
+        if (forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs, jumpedAt: calm.jumpedAt() });
+      }
       judgeLatch(world, plan, state, calm);
     }
   });
@@ -69,7 +86,7 @@ function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, 
   const { phase, policy, superseded } = state;
   if (phase.kind !== 'reauthorization_required') return;
   if (phase.reason === 'config') {
-    const boundMs = policy.limits.probeIntervalMs + boundOf(policy, plan, { isLimited: true });
+    const boundMs = policy.limits.probeIntervalMs + boundOf(policy, { isWaitedFor: false });
     if (!phase.local && calm.forMs(plan.name) > boundMs)
       world.fail('F9', `${plan.name}: nobody asked again for ${seconds(calm.forMs(plan.name))} (${phase.code})`);
     return;
@@ -88,9 +105,8 @@ function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, 
   }
 }
 
-function boundOf(policy: Policy, { patience }: CredentialPlan, { isLimited }: { readonly isLimited: boolean }): number {
+function boundOf(policy: Policy, { isWaitedFor }: { readonly isWaitedFor: boolean }): number {
   const { retryIntervalMs, activeRecoveryIntervalMs, refreshTimeoutMs, killGraceMs, storeCheckMs, limits } = policy;
-  const isWaitedFor = patience === 1 && !isLimited;
   const waitMs = isWaitedFor ? retryIntervalMs : Math.max(retryIntervalMs, activeRecoveryIntervalMs);
   const runMs = refreshTimeoutMs + killGraceMs + limits.resultSlackMs;
   return waitMs + 2 * runMs + limits.emptyBudgetWaitMs + storeCheckMs + policy.settleMs + LOOK_SLACK_MS;
