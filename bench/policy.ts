@@ -12,5 +12,6 @@ export const policyOf = (name: string): Policy =>
     defaults: {},
     alerts: { kinds: [], reminderMs: null },
     hookTimeoutMs: null,
+    window: null,
     machineId: '',
   });

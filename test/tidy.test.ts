@@ -21,7 +21,12 @@ const COMPOSERS = ['main', 'guard', 'assemble', 'parts', 'publish-parts', 'login
 /** The arrows of ARCHITECTURE.md: `core <- config <- daemon <- main -> adapters, api <- client <- cli`. */
 const ROOMS: readonly Room[] = [
   { files: /^core\//, imports: ['core/'], node: false, packages: [] },
-  { files: /^config\//, imports: ['config/', 'core/policy.ts', 'core/store-format.ts'], node: true, packages: ['zod'] },
+  {
+    files: /^config\//,
+    imports: ['config/', 'core/policy.ts', 'core/store-format.ts'],
+    node: true,
+    packages: ['zod', 'croner'],
+  },
   {
     files: new RegExp(`^(?:${COMPOSERS.join('|').replaceAll('.', '[.]')})$`),
     imports: ['core/', 'config/', 'daemon/', 'adapters/', 'api/server.ts'],
@@ -120,6 +125,7 @@ const ALLOWANCES: readonly Allowance[] = [
     word: 'setTimeout',
     reason: 'a half-written store is read again: its writer sends no event',
   },
+  { path: 'src/config/refresh-window.ts', word: 'Date', reason: 'the form in which croner takes a moment' },
   { path: 'src/config/load.ts', word: 'process.env', reason: 'captures the environment once, at start' },
   {
     path: 'src/adapters/stores/program-output.ts',

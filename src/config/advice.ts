@@ -29,6 +29,7 @@ export async function adviseOn(
     ...(config.credentials.length === 0 ? [NOTHING_TO_DO] : []),
     ...config.credentials.flatMap(retriesThatDoNotFit),
     ...config.credentials.flatMap(loginsOfOtherTools),
+    ...config.credentials.flatMap(windowsOfOwnTools),
     ...(await adviseOnStores(config)),
     ...(await adviseOnEnvFiles(config, capture)),
     ...(await adviseOnPrograms(config, capture)),
@@ -68,6 +69,19 @@ function loginsOfOtherTools({ name, refresh, store }: CredentialConfig): readonl
       expected: `the tool that owns the format ${store.format} to refresh it`,
       seen: 'freshd sending its refresh token',
       remedy: "some providers' terms forbid third-party use of subscription logins: read yours, or use a command",
+    }),
+  ];
+}
+
+/** Its tool brings the same token back until the last minutes, whenever it is asked. */
+function windowsOfOwnTools({ name, policy, store, refresh }: CredentialConfig): readonly Advice[] {
+  const isOwnTool = storeDefaults(store.format).ownTool !== null && refresh?.kind === 'command';
+  if (policy.window === null || !isOwnTool) return [];
+  return [
+    fileAdvice('window_of_own_tool', ['credentials', name, 'window'], {
+      expected: 'a refresh that brings a new token at any time',
+      seen: `the format ${store.format}, whose tool refreshes only in the last minutes of a token`,
+      remedy: 'remove it, unless your command forces a refresh',
     }),
   ];
 }

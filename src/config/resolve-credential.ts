@@ -6,6 +6,7 @@
 import { type StoreFormat, storeDefaults } from '../core/store-format.ts';
 import type { Config, CredentialConfig, ExpiresConfig, PublishConfig, RefreshConfig, StoreConfig } from './config.ts';
 import { type LimitValues, SETTING_TABLE } from './limits.ts';
+import { resolveWindow } from './refresh-window.ts';
 import { resolveAllow } from './resolve-access.ts';
 import { checkHoldsRefreshToken, resolveOauth } from './resolve-oauth.ts';
 import { resolveLimit, resolvePolicy } from './resolve-policy.ts';
@@ -41,6 +42,7 @@ export function resolveCredential(
       name,
       refresh,
       alerts: options.alerts,
+      window: resolveWindow(resolver, at, raw.window, refresh),
       machineId: resolver.capture.machineId,
       hookTimeoutMs: longestHookMs(publish),
       ...limits,

@@ -4,7 +4,7 @@
  * Rule: pure; the only place that knows the order of precedence.
  */
 import { createHash } from 'node:crypto';
-import { type AlertKind, LIMITS, type Policy, type RefreshMethod } from '../core/policy.ts';
+import { type AlertKind, LIMITS, type Policy, type RefreshMethod, type RefreshWindow } from '../core/policy.ts';
 import { type StoreFormat, storeDefaults } from '../core/store-format.ts';
 import type { RefreshConfig } from './config.ts';
 import { LIMIT_TABLE, type LimitName, type LimitValues, limitMs } from './limits.ts';
@@ -20,6 +20,7 @@ export interface PolicyInputs {
   };
   readonly defaults: LimitValues;
   readonly alerts: { readonly kinds: readonly AlertKind[]; readonly reminderMs: number | null };
+  readonly window: RefreshWindow | null;
   readonly machineId: string;
   /** The longest of its hooks; null: it has none. */
   readonly hookTimeoutMs: number | null;
@@ -37,6 +38,7 @@ export function resolvePolicy(inputs: PolicyInputs): Policy {
     optional: own.optional ?? false,
     scheme: own.scheme ?? 'bearer',
     refreshMarginMs: limit('refreshMarginMinutes'),
+    window: inputs.window,
     retryIntervalMs: limit('retryIntervalMinutes'),
     maxRetries: limit('maxRetries'),
     activeRecoveryIntervalMs: limit('activeRecoveryIntervalMinutes'),

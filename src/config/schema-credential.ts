@@ -108,6 +108,35 @@ docs.add(expiresSchema, {
   fallback: 'what the store says; `"never"` for `static`',
 });
 
+const windowError = (issue: z.core.$ZodRawIssue): string =>
+  complain({
+    expected: 'a cron pattern, or { "cron": "…", "timeZone": "…" }',
+    seen: describeSeen(issue.input),
+    remedy: 'for example "* 2-4 * * *": between 2 and 5 at night',
+  });
+const windowSchema = z.union(
+  [
+    z.string().min(1),
+    object(
+      {
+        cron: text({ expected: 'a cron pattern of five parts', doc: 'Minute, hour, day, month and weekday.' }),
+        timeZone: text({
+          expected: 'a time zone such as "Europe/Paris"',
+          doc: 'The zone of these hours.',
+          fallback: 'that of the machine',
+        }).optional(),
+      },
+      { doc: '' },
+    ),
+  ],
+  { error: windowError },
+);
+docs.add(windowSchema, {
+  text: 'When a refresh is welcome, as a cron pattern of five parts. The last such moment before the refresh would be due anyway is taken; without one in the later half of that time, the refresh is made when it is due. Without `timeZone` (such as `"Europe/Paris"`) the hours are those of the machine.',
+  kind: 'a cron pattern, or an object of `cron` and `timeZone`',
+  fallback: 'any time',
+});
+
 // A header's name, but neither a scheme of Authorization that freshd does not speak nor a header that belongs to the connection.
 const SCHEME_PATTERN =
   /^(?!(?:basic|digest|dpop|negotiate|token|connection|content-length|cookie|expect|host|te|trailer|transfer-encoding|upgrade)$)[a-z][a-z0-9-]{0,62}$/;
@@ -150,6 +179,7 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         max: DAY_SECONDS,
         doc: 'How long the server accepts the last used refresh token once more, where you know it. A refresh that freshd itself sends then waits at most half of that for its answer, so that a repetition arrives in time.',
       }),
+      window: windowSchema.optional(),
       scheme: text({
         expected: '"bearer", or the name of a header in lower case',
         pattern: SCHEME_PATTERN,

@@ -5,7 +5,7 @@
 import { durationText } from './duration.ts';
 import type { AttemptReason } from './effect.ts';
 import { type AttemptPlan, nextAttempt } from './plan.ts';
-import { isIssuedAhead, leadOf, lifeLeftMs, refreshes } from './schedule.ts';
+import { isIssuedAhead, leadOf, lifeLeftMs, refreshAtLifeLeftMs, refreshes } from './schedule.ts';
 import type { CredentialState } from './state.ts';
 import type { Now } from './token.ts';
 
@@ -106,10 +106,16 @@ function whyDue(state: CredentialState, now: Now): string {
   if (phase.refreshAtLifeLeftMs > marginMs + jitterMs && isIssuedAhead(held.token, now)) {
     return 'by its issue time this clock runs behind; a new token will tell';
   }
-  if (phase.refreshAtLifeLeftMs !== marginMs + jitterMs) return 'the last refresh brought nothing new';
+  const isPreferred =
+    phase.refreshAtLifeLeftMs > marginMs + jitterMs && phase.refreshAtLifeLeftMs === refreshAtLifeLeftMs(policy, held);
+  if (phase.refreshAtLifeLeftMs !== marginMs + jitterMs && !isPreferred) return 'the last refresh brought nothing new';
   const left = lifeLeftMs(held, now);
   const isPast = left !== null && left <= phase.refreshAtLifeLeftMs;
-  const lead = `${durationText(marginMs + jitterMs)} before expiry`;
-  const reason = jitterMs < 1000 ? lead : `${lead} (${durationText(jitterMs)} of jitter)`;
+  const lead = `${durationText(phase.refreshAtLifeLeftMs)} before expiry`;
+  const reason = isPreferred
+    ? `${lead}, in its window (${policy.window?.cron ?? ''})`
+    : jitterMs < 1000
+      ? lead
+      : `${lead} (${durationText(jitterMs)} of jitter)`;
   return isPast ? `${reason}; held back by the floor, the hourly budget or Retry-After` : reason;
 }

@@ -3,7 +3,6 @@
  *
  * Minutes and seconds exist only in config.json; the room that reads it converts them once.
  */
-
 /** Who refreshes: a script, the native grant, another tool that we only watch, or nobody. */
 export type RefreshMethod = 'script' | 'oauth' | 'follow' | 'static';
 
@@ -84,6 +83,15 @@ export const LIMITS: Limits = {
   peersMax: 16,
 };
 
+/** Moments at which a refresh is welcome, by a cron pattern. */
+export interface RefreshWindow {
+  readonly cron: string;
+  /** Null: that of the machine. */
+  readonly timeZone: string | null;
+  /** The last of its moments after `from` and not after `to`, in epoch ms; null: none lies there. A function of its arguments alone. */
+  readonly latestIn: (window: RefreshWindow, span: { readonly from: number; readonly to: number }) => number | null;
+}
+
 export interface Policy {
   readonly method: RefreshMethod;
   /** The refresh itself writes the store (`result: store`); freshd sends and persists nothing. */
@@ -99,6 +107,8 @@ export interface Policy {
   /** How a request carries the token: `bearer`, or the header that holds it bare, in lower case. */
   readonly scheme: string;
   readonly refreshMarginMs: number;
+  /** Prefers a moment for the refresh, never later than the margin says; null: none. */
+  readonly window: RefreshWindow | null;
   readonly retryIntervalMs: number;
   readonly maxRetries: number;
   readonly activeRecoveryIntervalMs: number;

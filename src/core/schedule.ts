@@ -90,7 +90,24 @@ const leadMs = (policy: Policy, held: HeldToken): number => {
 
 /** Life left at which the refresh of a token just received is due; null: never. */
 export function refreshAtLifeLeftMs(policy: Policy, held: HeldToken): number | null {
-  return !refreshes(policy) || held.lifeAtReceiptMs === null ? null : leadMs(policy, held);
+  if (!refreshes(policy) || held.lifeAtReceiptMs === null) return null;
+  const lead = leadMs(policy, held);
+  return windowAtLifeLeftMs(policy, held, lead) ?? lead;
+}
+
+/**
+ * Life left at the moment that the window prefers: its last one before the refresh would be due anyway. Only the later half
+ * of that time counts, or a pattern that comes often would throw tokens away young.
+ */
+function windowAtLifeLeftMs({ window }: Policy, held: HeldToken, lead: number): number | null {
+  const expiresAt = expiresAtOf(held.token);
+  if (window === null || expiresAt === null) return null;
+  const received = held.receivedAt.wallMs;
+  const due = expiresAt - lead;
+  const half = (Math.min(held.token.obtainedAt ?? received, received) + due) / 2;
+  const from = Math.max(received, half);
+  const preferred = from < due ? window.latestIn(window, { from, to: due }) : null;
+  return preferred === null ? null : expiresAt - preferred;
 }
 
 /** After an answer that brought nothing new: again at half of what is left, and at expiry; an assumed end already passed waits half a life. */

@@ -31,6 +31,7 @@ const POLICY: Policy = {
   optional: false,
   scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE_MS,
+  window: null,
   retryIntervalMs: 5 * MINUTE_MS,
   maxRetries: 5,
   activeRecoveryIntervalMs: 30 * MINUTE_MS,

@@ -15,6 +15,7 @@ describe('the policy of a credential', () => {
       optional: false,
       scheme: 'bearer',
       refreshMarginMs: 30 * 60_000,
+      window: null,
       retryIntervalMs: 5 * 60_000,
       maxRetries: 5,
       activeRecoveryIntervalMs: 30 * 60_000,

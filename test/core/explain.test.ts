@@ -37,6 +37,13 @@ describe('what comes next, and why', () => {
     expect(next(createLife())).toBe('next refresh in 7 h 30 min: 30 min before expiry');
   });
 
+  it('names the window that made it earlier', () => {
+    const window = { cron: '0 9 * * *', timeZone: 'UTC', latestIn: () => START + 7 * HOUR };
+    expect(next(createLife({ policy: { window } }))).toBe(
+      'next refresh in 7 h: 1 h before expiry, in its window (0 9 * * *)',
+    );
+  });
+
   it('counts the retries', () => {
     const life = createLife({ server: failing(UNREACHABLE) });
     life.pass(DUE + MINUTE);

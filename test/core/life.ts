@@ -41,6 +41,7 @@ export const POLICY: Policy = {
   optional: false,
   scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE,
+  window: null,
   retryIntervalMs: 5 * MINUTE,
   maxRetries: 5,
   activeRecoveryIntervalMs: 30 * MINUTE,

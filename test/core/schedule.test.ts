@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextDeadline } from '../../src/core/lifecycle.ts';
 import { initialState, remember } from '../../src/core/memory.ts';
-import type { Policy } from '../../src/core/policy.ts';
+import type { Policy, RefreshWindow } from '../../src/core/policy.ts';
 import {
   hold,
   jitter,
@@ -86,6 +86,38 @@ describe('when the refresh is due', () => {
         expect(at).toBeLessThanOrEqual(lifeMs / 2);
       }),
     );
+  });
+
+  /** Five minutes past every hour. */
+  const hourly: RefreshWindow = {
+    cron: '5 * * * *',
+    timeZone: 'UTC',
+    latestIn: (_, { from, to }) => {
+      const last = Math.floor((to - 5 * MINUTE) / HOUR) * HOUR + 5 * MINUTE;
+      return last > from ? last : null;
+    },
+  };
+
+  it('A2: a window moves the refresh to its last moment before it is due, never past that, and never into the first half', () => {
+    fc.assert(
+      fc.property(policies, fc.oneof(lives, fc.integer({ min: MINUTE, max: 4 * HOUR })), (policy, lifeMs) => {
+        const held = heldToken(lifeMs);
+        const dueMs = lifeMs - (refreshAtLifeLeftMs(policy, held) ?? 0);
+        const atMs = lifeMs - (refreshAtLifeLeftMs({ ...policy, window: hourly }, held) ?? 0);
+        const preferred = hourly.latestIn(hourly, { from: START, to: START + dueMs });
+        const isLate = preferred !== null && preferred - START > dueMs / 2;
+        expect(atMs).toBeCloseTo(isLate ? preferred - START : dueMs, 3);
+      }),
+    );
+  });
+
+  it('a window that passed while nobody was there is not made up for', () => {
+    const { token } = grant(1, { issuedAt: START - 40 * MINUTE, lifeMs: 90 * MINUTE });
+    if (token === null) throw new Error('expected a token');
+    const windowed = { ...POLICY, window: hourly };
+    const heldAt = (wallMs: number) => hold(token, 7, { wallMs: epochMs(wallMs), monotonicMs: NOW.monotonicMs });
+    const inTime = refreshAtLifeLeftMs(windowed, heldAt(START - 40 * MINUTE));
+    expect([inTime, refreshAtLifeLeftMs(windowed, heldAt(START + 6 * MINUTE))]).toEqual([45 * MINUTE, 30 * MINUTE]);
   });
 
   it('with an issue time that nobody knows the lead is the margin', () => {

@@ -117,6 +117,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   optional: false,
   scheme: 'bearer',
   refreshMarginMs: 600_000,
+  window: null,
   retryIntervalMs: 300_000,
   maxRetries: 5,
   activeRecoveryIntervalMs: 1_800_000,

@@ -54,6 +54,7 @@ export const POLICY: Policy = {
   optional: false,
   scheme: 'bearer',
   refreshMarginMs: 2 * UNIT,
+  window: null,
   retryIntervalMs: UNIT,
   maxRetries: 1,
   activeRecoveryIntervalMs: 3 * UNIT,
