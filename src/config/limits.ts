@@ -4,7 +4,7 @@
  * Rule: minutes and seconds end here; `limitMs` converts them once. The lower bounds let a test run in fractions of a second.
  */
 
-export type LimitUnit = 'hours' | 'minutes' | 'seconds' | 'per cent' | 'count';
+export type LimitUnit = 'days' | 'hours' | 'minutes' | 'seconds' | 'per cent' | 'count';
 
 export interface Limit {
   readonly unit: LimitUnit;
@@ -152,7 +152,10 @@ export const LIMIT_NAMES = Object.keys(LIMIT_TABLE) as readonly LimitName[];
 /** Limits that somebody set; the others come from a lower rank. */
 export type LimitValues = { readonly [K in LimitName]?: number | undefined };
 
+export const DAY_MS = 24 * 3_600_000;
+
 const MS_PER: Readonly<Partial<Record<LimitUnit, number>>> = {
+  days: DAY_MS,
   hours: 3_600_000,
   minutes: 60_000,
   seconds: 1_000,

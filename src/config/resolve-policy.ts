@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { type AlertKind, LIMITS, type Policy, type RefreshMethod, type RefreshWindow } from '../core/policy.ts';
 import { type StoreFormat, storeDefaults } from '../core/store-format.ts';
 import type { RefreshConfig } from './config.ts';
-import { LIMIT_TABLE, type LimitName, type LimitValues, limitMs } from './limits.ts';
+import { DAY_MS, LIMIT_TABLE, type LimitName, type LimitValues, limitMs } from './limits.ts';
 
 export interface PolicyInputs {
   readonly name: string;
@@ -17,6 +17,7 @@ export interface PolicyInputs {
     readonly rotates?: boolean | undefined;
     readonly optional?: boolean | undefined;
     readonly scheme?: string | undefined;
+    readonly refreshTokenIdleDays?: number | undefined;
   };
   readonly defaults: LimitValues;
   readonly alerts: { readonly kinds: readonly AlertKind[]; readonly reminderMs: number | null };
@@ -39,6 +40,7 @@ export function resolvePolicy(inputs: PolicyInputs): Policy {
     scheme: own.scheme ?? 'bearer',
     refreshMarginMs: limit('refreshMarginMinutes'),
     window: inputs.window,
+    refreshTokenIdleMs: own.refreshTokenIdleDays === undefined ? null : Math.round(own.refreshTokenIdleDays * DAY_MS),
     retryIntervalMs: limit('retryIntervalMinutes'),
     maxRetries: limit('maxRetries'),
     activeRecoveryIntervalMs: limit('activeRecoveryIntervalMinutes'),

@@ -179,6 +179,12 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         max: DAY_SECONDS,
         doc: 'How long the server accepts the last used refresh token once more, where you know it. A refresh that freshd itself sends then waits at most half of that for its answer, so that a repetition arrives in time.',
       }),
+      refreshTokenIdleDays: number({
+        unit: 'days',
+        min: 0.001,
+        max: 3650,
+        doc: 'The server lets a refresh token end when it is not used for this long. You are warned 7, 3 and 1 days ahead, also where no answer states an end.',
+      }),
       window: windowSchema.optional(),
       scheme: text({
         expected: '"bearer", or the name of a header in lower case',

@@ -19,7 +19,7 @@ import {
 import { askPerson, isToTry, latchIn } from './set-aside.ts';
 import type { CredentialState, Latched, Phase, ReauthorizationReason } from './state.ts';
 import type { Fingerprint, Grant, Now, Token } from './token.ts';
-import { REJECTED, withRefreshTokenEnd } from './warnings.ts';
+import { REJECTED, refreshTokenEndOfStored, withRefreshTokenEnd } from './warnings.ts';
 
 /** A phase that is due at once; settle decides what may really begin. */
 export const dueNow = (now: Now): Phase => ({ kind: 'backing_off', due: now.monotonicMs });
@@ -33,7 +33,7 @@ export function adopt(state: CredentialState, grant: Grant, now: Now): Credentia
   if (isLatchedTo(state, grant)) return latchedAgain(state, grant, now);
   const isAnswer = state.phase.kind === 'reauthorization_required' && grant.fingerprint !== state.grant;
   const known: CredentialState = {
-    ...withRefreshTokenEnd(isAnswer ? answerEpisode(state) : state, grant.refreshTokenExpiresAt),
+    ...withRefreshTokenEnd(isAnswer ? answerEpisode(state) : state, refreshTokenEndOfStored(state, grant, now)),
     superseded: grant.hasRefreshToken ? supersededBy(state, grant.fingerprint) : state.superseded,
     grant: grant.fingerprint,
     account: grant.account ?? state.account,

@@ -109,6 +109,8 @@ export interface Policy {
   readonly refreshMarginMs: number;
   /** Prefers a moment for the refresh, never later than the margin says; null: none. */
   readonly window: RefreshWindow | null;
+  /** The refresh token ends when it is not used for this long; null: not known. Where an end is stated, that counts. */
+  readonly refreshTokenIdleMs: number | null;
   readonly retryIntervalMs: number;
   readonly maxRetries: number;
   readonly activeRecoveryIntervalMs: number;

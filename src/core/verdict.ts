@@ -8,7 +8,7 @@ import type { Failure } from './failure.ts';
 import { expiresAtOf, hold, isExpired, isYetToStart, refreshAtHalfLifeMs } from './schedule.ts';
 import type { CredentialState, HeldToken, Phase } from './state.ts';
 import type { Grant, Now, Token } from './token.ts';
-import { withRefreshTokenEnd } from './warnings.ts';
+import { refreshTokenEndOfAnswer, withRefreshTokenEnd } from './warnings.ts';
 
 export type Verdict =
   | { readonly kind: 'progress'; readonly state: CredentialState }
@@ -16,9 +16,8 @@ export type Verdict =
   | { readonly kind: 'failure'; readonly state: CredentialState; readonly failure: Failure };
 
 export function conclude(state: CredentialState, grant: Grant, now: Now): Verdict {
-  const refreshTokenEnd = grant.refreshTokenExpiresAt ?? state.refreshTokenExpiresAt;
   const succeeded: CredentialState = {
-    ...withRefreshTokenEnd(state, refreshTokenEnd),
+    ...withRefreshTokenEnd(state, refreshTokenEndOfAnswer(state, grant, now)),
     account: grant.account ?? state.account,
     lastSucceededAt: now.wallMs,
   };

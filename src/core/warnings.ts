@@ -8,7 +8,7 @@ import { isUsable, whyDown } from './delivery.ts';
 import { beginEpisode, endEpisode, hasOpenEpisode } from './episode.ts';
 import { refilled } from './schedule.ts';
 import type { CredentialState, Step } from './state.ts';
-import type { EpochMs, Now } from './token.ts';
+import { type EpochMs, epochMs, type Grant, type Now } from './token.ts';
 
 export function settleWarnings(state: CredentialState, now: Now): Step {
   const warned = warnOfBudget(warnOfRefreshTokenEnd(state, now), now);
@@ -24,6 +24,23 @@ export function withRefreshTokenEnd(state: CredentialState, endsAt: EpochMs | nu
     refreshTokenExpiresAt: endsAt,
     refreshTokenWarnings: isLater || endsAt === null ? 0 : state.refreshTokenWarnings,
   };
+}
+
+/** When the refresh token of an answer ends: as it says, else by the idle time from now on, else as before. */
+export const refreshTokenEndOfAnswer = (state: CredentialState, grant: Grant, now: Now): EpochMs | null =>
+  grant.refreshTokenExpiresAt ?? idleEnd(state, now.wallMs) ?? state.refreshTokenExpiresAt;
+
+/** When that of a stored grant ends. One that was seen before has not been used by being seen again. */
+export function refreshTokenEndOfStored(state: CredentialState, grant: Grant, now: Now): EpochMs | null {
+  const isKnown = grant.fingerprint === state.grant;
+  const usedAt = grant.token?.obtainedAt ?? (isKnown ? null : now.wallMs);
+  const kept = isKnown && state.policy.refreshTokenIdleMs !== null ? state.refreshTokenExpiresAt : null;
+  return grant.refreshTokenExpiresAt ?? idleEnd(state, usedAt) ?? kept;
+}
+
+function idleEnd({ policy }: CredentialState, usedAt: EpochMs | null): EpochMs | null {
+  const { refreshTokenIdleMs } = policy;
+  return refreshTokenIdleMs === null || usedAt === null ? null : epochMs(usedAt + refreshTokenIdleMs);
 }
 
 function warnOfRefreshTokenEnd(state: CredentialState, now: Now): CredentialState {

@@ -32,6 +32,7 @@ const POLICY: Policy = {
   scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE_MS,
   window: null,
+  refreshTokenIdleMs: null,
   retryIntervalMs: 5 * MINUTE_MS,
   maxRetries: 5,
   activeRecoveryIntervalMs: 30 * MINUTE_MS,

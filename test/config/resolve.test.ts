@@ -16,6 +16,7 @@ describe('the policy of a credential', () => {
       scheme: 'bearer',
       refreshMarginMs: 30 * 60_000,
       window: null,
+      refreshTokenIdleMs: null,
       retryIntervalMs: 5 * 60_000,
       maxRetries: 5,
       activeRecoveryIntervalMs: 30 * 60_000,
@@ -44,6 +45,11 @@ describe('the policy of a credential', () => {
     expect(await deliveryTimeoutMs([])).toBe(60_000);
     expect(await deliveryTimeoutMs([hook(10)])).toBe(105_000);
     expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(215_000);
+  });
+
+  test('an idle time of refresh tokens is stated in days', async () => {
+    const { credentials } = await loaded({ credentials: { mail: { ...MAIL, refreshTokenIdleDays: 0.5 } } });
+    expect(credentials[0]?.policy.refreshTokenIdleMs).toBe(12 * 3_600_000);
   });
 
   test('a scheme is bearer, or a header; what belongs to Authorization or to the connection is refused', async () => {

@@ -151,6 +151,31 @@ describe('before the refresh token itself ends', () => {
     expect(life.newAlerts()).toEqual(Array.from({ length: 3 }, () => 'refresh_token_expiring'));
   });
 
+  it('a refresh token that ends when it is idle is warned of from its last use, also over a restart', () => {
+    const life = createLife({ policy: { refreshTokenIdleMs: 8 * DAY }, server: serving() });
+    life.pass(3 * DAY);
+    expect([life.newAlerts(), life.attempts.length > 5]).toEqual([[], true]);
+    life.server = failing({ code: 'unreachable', unsent: true });
+    const lastUse = life.state.lastSucceededAt;
+    expect(life.state.refreshTokenExpiresAt).toBe((lastUse ?? 0) + 8 * DAY);
+    life.pass(4 * DAY);
+    const { grant: fingerprint } = life.state;
+    life.restart(
+      loaded({ ...grant(1, { issuedAt: null }), token: null, fingerprint: fingerprint ?? grant(1).fingerprint }),
+    );
+    life.pass(4 * DAY);
+    expect(life.newAlerts().filter((kind) => kind === 'refresh_token_expiring')).toHaveLength(3);
+  });
+
+  it('an end that is stated counts more than the idle time', () => {
+    const stated = epochMs(START + 2 * DAY);
+    const life = createLife({
+      first: loaded(grant(1, { refreshTokenExpiresAt: stated })),
+      policy: { refreshTokenIdleMs: 90 * DAY },
+    });
+    expect(life.state.refreshTokenExpiresAt).toBe(stated);
+  });
+
   it('a later end is warned of anew', () => {
     const life = createLife({
       first: loaded(grant(1, { refreshTokenExpiresAt: epochMs(START + DAY) })),

@@ -42,6 +42,7 @@ export const POLICY: Policy = {
   scheme: 'bearer',
   refreshMarginMs: 30 * MINUTE,
   window: null,
+  refreshTokenIdleMs: null,
   retryIntervalMs: 5 * MINUTE,
   maxRetries: 5,
   activeRecoveryIntervalMs: 30 * MINUTE,

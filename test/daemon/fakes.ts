@@ -118,6 +118,7 @@ export const policy = (changes: Partial<Policy> = {}): Policy => ({
   scheme: 'bearer',
   refreshMarginMs: 600_000,
   window: null,
+  refreshTokenIdleMs: null,
   retryIntervalMs: 300_000,
   maxRetries: 5,
   activeRecoveryIntervalMs: 1_800_000,

@@ -55,6 +55,7 @@ export const POLICY: Policy = {
   scheme: 'bearer',
   refreshMarginMs: 2 * UNIT,
   window: null,
+  refreshTokenIdleMs: null,
   retryIntervalMs: UNIT,
   maxRetries: 1,
   activeRecoveryIntervalMs: 3 * UNIT,
