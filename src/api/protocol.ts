@@ -143,7 +143,6 @@ export interface CredentialBody {
   readonly credential: string;
   readonly phase: string;
   readonly reason: string | null;
-  readonly attempt_reason: string | null;
   readonly status: 'usable' | 'expiring' | 'expired' | 'rejected' | 'none';
   readonly refreshable: boolean;
   readonly durable: boolean;

@@ -146,7 +146,6 @@ const CREDENTIAL_MEMBERS: Record<string, Schema> = {
   credential: TEXT,
   phase: TEXT,
   reason: TEXT_OR_NULL,
-  attempt_reason: TEXT_OR_NULL,
   status: STATUS,
   refreshable: FLAG,
   durable: FLAG,

@@ -109,7 +109,6 @@ export function credentialOnWire(
     credential: description.credential,
     phase: description.phase,
     reason: description.reason,
-    attempt_reason: description.attemptReason,
     status: description.status,
     refreshable: description.refreshable,
     durable: description.durable,

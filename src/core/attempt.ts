@@ -52,6 +52,7 @@ export function begin(state: CredentialState, reason: AttemptReason, now: Now): 
     },
     lastBegan: now.monotonicMs,
     lastBeganAt: now.wallMs,
+    lastReason: reason,
     // An attempt that an empty budget was made to give uses up what was on its way.
     bucket: { attempts, refilledAt: bucket.attempts === 0 && !isFree ? now.monotonicMs : bucket.refilledAt },
     wanted: null,

@@ -141,6 +141,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     attempt: before?.attempt ?? 0,
     lastBegan: lastBeganAt === null ? null : monotonic(lastBeganAt),
     lastBeganAt,
+    lastReason: null,
     lastSucceededAt: past(before?.lastSucceededAt),
     failures: Math.min(before?.failures ?? 0, policy.maxRetries + 1),
     lastFailure: before?.lastFailure ?? null,

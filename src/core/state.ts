@@ -216,6 +216,8 @@ export interface CredentialState {
   readonly attempt: number;
   readonly lastBegan: MonotonicMs | null;
   readonly lastBeganAt: EpochMs | null;
+  /** Why that attempt was made; null: it was an earlier process that made it. */
+  readonly lastReason: AttemptReason | null;
   readonly lastSucceededAt: EpochMs | null;
   /** Consecutive and counted; saturates at maxRetries + 1. */
   readonly failures: number;

@@ -56,7 +56,6 @@ export interface CredentialDescription {
   readonly credential: string;
   readonly phase: PhaseKind;
   readonly reason: ReauthorizationReason | null;
-  readonly attemptReason: AttemptReason | null;
   readonly status: TokenStatus;
   readonly refreshable: boolean;
   readonly durable: boolean;
@@ -195,17 +194,15 @@ export function describePhase(state: CredentialState, now: Now): PhaseDescriptio
 }
 
 export function describe(state: CredentialState, now: Now): CredentialDescription {
-  const { phase, held, lastBeganAt } = state;
-  const attemptReason = phase.kind === 'refreshing' ? phase.reason : null;
+  const { held, lastBeganAt, attempt, lastReason } = state;
   return {
     ...describePhase(state, now),
-    attemptReason,
     durable: state.unpersisted === null,
     optional: state.policy.optional,
     expiresAt: held === null ? null : expiresAtOf(held.token),
     expiryAssumed: held?.token.expiry.kind === 'assumed',
     next: nextAction(state, now),
-    lastAttempt: lastBeganAt === null ? null : { attempt: state.attempt, beganAt: lastBeganAt, reason: attemptReason },
+    lastAttempt: lastBeganAt === null ? null : { attempt, beganAt: lastBeganAt, reason: lastReason },
     lastSucceededAt: state.lastSucceededAt,
     failures: state.failures,
     lastFailure: state.lastFailure,

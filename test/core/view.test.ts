@@ -10,12 +10,15 @@ import {
   blanked,
   createLife,
   failing,
+  grant,
   HOUR,
   type Life,
   type LifeOptions,
+  loaded,
   MINUTE,
   missing,
   SECOND,
+  START,
   serving,
 } from './life.ts';
 
@@ -83,6 +86,16 @@ describe('what a reader is told', () => {
 });
 
 describe('what an operator is told', () => {
+  it('why the last attempt was made, also when it is over; of one before the start only when', () => {
+    const life = createLife({ server: serving() });
+    const lastAttempt = () => describeCredential(life.state, life.now).lastAttempt;
+    expect(lastAttempt()).toBeNull();
+    life.pass(DUE);
+    expect(lastAttempt()).toEqual({ attempt: 1, beganAt: START + DUE, reason: 'due' });
+    life.restart(loaded(grant(2)));
+    expect(lastAttempt()).toEqual({ attempt: 1, beganAt: START + DUE, reason: null });
+  });
+
   const ask = (life: Life, force = false) => {
     const before = life.state;
     life.dispatch({ type: 'refresh_requested', cause: 'operator', force });

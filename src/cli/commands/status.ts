@@ -128,6 +128,12 @@ function overview({ daemon, credentials, chains }: CredentialsBody, io: CommandI
   return `${head}\n${tables}${notes.length > 0 ? '\n' : ''}${notes.join('')}`;
 }
 
+function attemptText({ attempt, began_at, reason }: Attempt, io: CommandIo): string {
+  return `#${attempt} ${momentText(began_at, io.nowMs())}${reason === null ? '' : `, ${reason}`}`;
+}
+
+type Attempt = NonNullable<CredentialDetailBody['last_attempt']>;
+
 function detail(credential: CredentialDetailBody, io: CommandIo): string {
   const { last_attempt: attempt, publications } = credential;
   const status = `${credential.status}${credential.refreshable ? '' : ', not refreshable'}${credential.durable ? '' : ', not durable'}`;
@@ -138,7 +144,7 @@ function detail(credential: CredentialDetailBody, io: CommandIo): string {
     ['expires', expiryText(credential, io)],
     ['generation', credential.generation === null ? '-' : String(credential.generation)],
     ['next', `${nextText(credential, io)}${credential.next.why === '' ? '' : `: ${credential.next.why}`}`],
-    ['last attempt', attempt === null ? '-' : `#${attempt.attempt} ${momentText(attempt.began_at, io.nowMs())}`],
+    ['last attempt', attempt === null ? '-' : attemptText(attempt, io)],
     [
       'last success',
       credential.last_succeeded_at === null ? '-' : momentText(credential.last_succeeded_at, io.nowMs()),
