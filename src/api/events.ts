@@ -76,7 +76,12 @@ class SubscriberHub implements Events {
   }
 
   subscribe(socket: Socket, subscription: Subscription): boolean {
-    if (this.#isClosed || this.#subscribers.size >= this.#options.subscribersMax) return false;
+    if (this.#isClosed) {
+      // It ends as all others do. A refusal would keep it away from the daemon that comes next.
+      socket.end();
+      return true;
+    }
+    if (this.#subscribers.size >= this.#options.subscribersMax) return false;
     this.#begin();
     const subscriber = createSubscriber(socket, subscription, {
       resumedAt: this.#topics.resumable(subscription.lastEventId),

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { CONNECTION_LIMITS } from '../../src/api/connections.ts';
 import { HEARTBEAT_SECONDS } from '../../src/api/protocol.ts';
@@ -346,6 +348,24 @@ test('F61: three hundred subscribers all hear of a token, each once', async () =
   refresh(two, 'claude', 'at-2');
   await Promise.all(all.map((each) => each.until(brings('at-2'))));
   expect(all.flatMap(({ events }) => events.filter(brings('at-2')))).toHaveLength(300);
+});
+
+test('who asks while the daemon stops is not told to come back later: its connection ends, as that of all others', async () => {
+  const { server, socketPath } = await arrangeTwo();
+  const socket = connect(socketPath).setEncoding('latin1');
+  let heard = '';
+  socket.on('data', (text: string) => {
+    heard += text;
+  });
+  const ended = once(socket, 'close');
+  // In the middle of a request: an idle connection is closed at once.
+  socket.write('GET /v1/events HTTP/1.1\r\n');
+  await once(socket, 'connect');
+  await turn();
+  const closed = server.close();
+  socket.write('Host: freshd\r\n\r\n');
+  await Promise.all([closed, ended]);
+  expect(heard).toBe('');
 });
 
 test('the end of the daemon ends every stream', async () => {

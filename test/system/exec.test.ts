@@ -295,9 +295,7 @@ describe('--restart-on-refresh', () => {
     expect(await running.ended()).toBe(0);
   });
 
-  // One time in five the new token is not heard of in this arrangement of one daemon behind two servers; why is not known yet.
-  const PATIENCE = { retry: 8, timeout: 8_000 };
-  test('leaves the program alone while the daemon is away, and hears of the next token', PATIENCE, async () => {
+  test('leaves the program alone while the daemon is away, and hears of the next token', async () => {
     const arranged = await arrangeTwo();
     const running = run(arranged, ['a', ...REFRESHED, ...PROGRAM]);
     expect(await running.line(0)).toBe('runs a1 ');
