@@ -21,14 +21,7 @@ import {
   verdict,
   when,
 } from './classify-steps.ts';
-import {
-  API_CODES,
-  API_SHAPES,
-  API_WEAK_CODES,
-  type Provider,
-  TOKEN_ENDPOINT_CODES,
-  TOKEN_ENDPOINT_SHAPES,
-} from './failure-codes.ts';
+import { API_CODES, API_WEAK_CODES, type Provider, TOKEN_ENDPOINT_CODES } from './failure-codes.ts';
 import { type Envelope, envelopeIn } from './failure-envelope.ts';
 import { type Evidence, evidenceOfAnswer, evidenceOfLines } from './failure-evidence.ts';
 import {
@@ -42,6 +35,7 @@ import {
   ONE_REQUEST,
   RIGHTS,
 } from './failure-phrases.ts';
+import { API_SHAPES, TOKEN_ENDPOINT_SHAPES } from './failure-shapes.ts';
 import { LOGINS, PASSING, SETUP, TRANSPORT } from './failure-tool-phrases.ts';
 
 /** Who wrote the text: a token endpoint, an API that was shown a token, a refresh script on stderr, or an agent. */

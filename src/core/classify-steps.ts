@@ -4,10 +4,11 @@
  * Rule: pure and small; a step knows no context, the lists of classify-failure.ts do.
  */
 import type { FailureClass } from './failure.ts';
-import type { CodeGroup, CodeShape, Provider } from './failure-codes.ts';
+import type { CodeGroup, Provider } from './failure-codes.ts';
 import type { Evidence } from './failure-evidence.ts';
 import { OAUTH_ERRORS } from './failure-oauth.ts';
 import type { Phrase } from './failure-phrases.ts';
+import type { CodeShape } from './failure-shapes.ts';
 
 export interface Classification {
   readonly class: FailureClass;

@@ -5,6 +5,17 @@
  * messages from members that servers write. It collects, and never judges.
  */
 import { isLiteralObject, type LiteralObject, objectsIn, wholeObject } from './failure-literal.ts';
+import {
+  aadCodesIn,
+  bounded,
+  codesInText,
+  isChallenge,
+  isPage,
+  isStatus,
+  linesOf,
+  reportedLines,
+  statusInText,
+} from './failure-text.ts';
 
 export interface Evidence {
   /** HTTP status: given, or printed in the text in an unmistakable way; 0 is "no response"; null when there is none. */
@@ -35,17 +46,14 @@ export function evidenceOfAnswer({ text, status }: Shown): Evidence {
     status: status ?? statusIn(errors) ?? statusInText(rest),
     codes: normalized([...errors.flatMap(({ codes }) => codes), ...codesInText(lines)]),
     messages: [...errors.flatMap(({ messages }) => messages), ...(lines.length > 0 ? [lines.join(' ')] : [])],
-    isPage: (errors.length === 0 && PAGE.test(rest)) || CHALLENGE.test(rest),
+    isPage: (errors.length === 0 && isPage(rest)) || isChallenge(rest),
     isStructured: errors.length > 0,
   };
 }
 
 /** What a script printed for people; code, traces and chatter among it are left out. */
 export function evidenceOfLines({ text, status }: Shown): Evidence {
-  const reported = linesOf(bounded(text).replace(ANSI, ''))
-    .filter((line) => !NO_REPORT.some((shape) => shape.test(line)))
-    .join('\n');
-  const { objects, rest } = objectsIn(reported);
+  const { objects, rest } = objectsIn(reportedLines(bounded(text)));
   const errors = objects
     .filter((object) => !isChatter(object))
     .map(errorIn)
@@ -55,7 +63,7 @@ export function evidenceOfLines({ text, status }: Shown): Evidence {
     status: statusIn(errors) ?? statusInText(rest) ?? status,
     codes: normalized([...errors.flatMap(({ codes }) => codes), ...codesInText(lines)]),
     messages: [...errors.flatMap(({ messages }) => messages), ...lines],
-    isPage: PAGE.test(rest) || CHALLENGE.test(rest),
+    isPage: isPage(rest) || isChallenge(rest),
     isStructured: errors.length > 0,
   };
 }
@@ -140,36 +148,6 @@ function codesInMessage(message: string): string[] {
   return [...aadCodesIn(message), ...(capitals === undefined ? [] : [capitals])];
 }
 
-function aadCodesIn(text: string): string[] {
-  return [...text.matchAll(/(?<![A-Za-z0-9])AADSTS(\d{4,7})(?!\d)/g)].map(([, number]) => `aadsts_${number}`);
-}
-
-/** Codes in the position in which programs print them: after `error`, a status, a quote or a colon, or as all there is. */
-function codesInText(lines: readonly string[]): string[] {
-  return lines.flatMap((line) => [
-    ...aadCodesIn(line),
-    ...[...line.matchAll(CODE_IN_LINE)].flatMap(([, code]) => (code === undefined ? [] : [code])),
-  ]);
-}
-
-function statusInText(text: string): number | null {
-  for (const shape of STATUS_SHAPES) {
-    for (const found of text.matchAll(shape)) {
-      const status = Number(found.groups?.status);
-      if (isStatus(status) && isReason(status, found.groups?.reason)) return status;
-    }
-  }
-  return null;
-}
-
-function isStatus(value: number): boolean {
-  return Number.isInteger(value) && value >= 300 && value <= 599;
-}
-
-function isReason(status: number, reason: string | undefined): boolean {
-  return reason === undefined || REASONS.get(status) === reason.toLowerCase();
-}
-
 function normalized(codes: readonly string[]): string[] {
   return [...new Set(codes.map(normalCode))];
 }
@@ -182,24 +160,10 @@ function normalCode(code: string): string {
     .toLowerCase();
 }
 
-function linesOf(text: string): string[] {
-  return text
-    .split(/[\r\n]+/)
-    .map((line) => line.replace(/\s+/g, ' ').trim())
-    .filter((line) => line !== '');
-}
-
 /** A structured log line that is no complaint. */
 function isChatter(object: LiteralObject): boolean {
   const level = object.level ?? object.severity ?? object.lvl;
   return typeof level === 'number' ? level < PINO_WARN : /^(?:info|debug|trace|notice|verbose)$/i.test(String(level));
-}
-
-/** The beginning names the error, the end is what came last; what lies between is data. */
-function bounded(text: string): string {
-  if (text.length <= TEXT_CHARACTERS_MAX) return text;
-  const half = TEXT_CHARACTERS_MAX / 2;
-  return `${text.slice(0, half)}\n${text.slice(-half)}`;
 }
 
 /** Where APIs put the object that is their error, in the order in which one is more specific than another. */
@@ -230,68 +194,9 @@ const SYSTEM_ERROR = /^(?:E[A-Z]{4,}|UND_ERR_[A-Z_]+)$/;
 /** One word, not a sentence and not a number; longer ones are identifiers of something else. */
 const CODE_SHAPE = /^[A-Za-z][A-Za-z\d]*(?:[_.:/-]+[A-Za-z\d]+){0,12}$/;
 
-// Two words with an underscore at least: a single word is also a word of any sentence. What follows tells a report from a remark.
-const CODE_IN_LINE =
-  /(?:^|[:=]\s{0,3}|\berror\s{1,3}|\bwith\s{1,3}|\b[45]\d\d\s{1,3}|[—–-]\s{1,3}|[([])["'(]{0,2}([a-z]{2,20}(?:_[a-z]{2,20}){1,5})(?=$|[\s"')\]:,;.])(?![.:]\w|[\s"']{1,3}(?:is|are|was|were|when|if|and|or|in|on|as|for|handling|handler|errors?|cases?|tests?|paths?|branch|codes?)\b)/gi;
-
-/** RFC 9110 §15, RFC 6585; lower case. */
-const REASONS: ReadonlyMap<number, string> = new Map([
-  [400, 'bad request'],
-  [401, 'unauthorized'],
-  [402, 'payment required'],
-  [403, 'forbidden'],
-  [404, 'not found'],
-  [407, 'proxy authentication required'],
-  [408, 'request timeout'],
-  [425, 'too early'],
-  [429, 'too many requests'],
-  [500, 'internal server error'],
-  [502, 'bad gateway'],
-  [503, 'service unavailable'],
-  [504, 'gateway timeout'],
-]);
-
-const REASON_WORDS = [...REASONS.values()].join('|');
-
-/** Each names its number; what stands before and after it keeps ids, ports, durations and counts out. */
-const STATUS_SHAPES: readonly RegExp[] = [
-  /\bHTTP(?:\/\d(?:\.\d)?)?[ :]{0,2}(?:status|error|code|response)?(?: code)?[ :=]{0,3}\(?(?<status>\d{3})(?![\d.]\d|[\dkm])/gi,
-  /\b(?:unexpected |response )?status(?:[ _-]?code)?["']?\s{0,2}[:=]?\s{0,2}["']?(?<status>\d{3})(?![\d.]\d|[\dkm])/gi,
-  /\breturned error: (?<status>\d{3})(?!\d)/gi,
-  /\b(?:API|server) error:? {1,2}\(?(?<status>\d{3})(?![\d.]\d|[\dkm])/gi,
-  /\berror code: (?<status>\d{3})(?= - |$)/gim,
-  /\b(?:refresh|exchange|token|grant|auth(?:entication|orization)?|request|login) (?:request )?(?:has )?failed(?: with)?:? \(?(?<status>\d{3})(?=\)|[ :;,.—-]|$)/gim,
-  new RegExp(`(?<![\\w.:#/-])(?<status>\\d{3}):? (?<reason>${REASON_WORDS})\\b`, 'gi'),
-  new RegExp(`\\b(?<reason>${REASON_WORDS}) \\((?<status>\\d{3})\\)`, 'gi'),
-  /(?<![\w.:#/-])(?<status>[45]\d\d) (?:client|server) error\b/gi,
-];
-
-const PAGE = /<(?:!doctype\s+html|html|head|body)\b/i;
-
-/** What firewalls and their challenges say in place of an answer. */
-const CHALLENGE =
-  /\benable javascript and cookies\b|\bjust a moment\.\.\.|\bchecking your browser\b|^\s*error code: 10\d\d\s*$|\bcf-chl\b|\battention required! \| cloudflare\b/i;
-
-/** Shell traces, quotes, code, and log lines that are no complaint: they mention things, they do not report them. */
-const NO_REPORT: readonly RegExp[] = [
-  /^(?:\++ |[>|#$%] |\/\/|\* |diff |@@ )/,
-  /^(?:\[?[\dT:.,Z/+ -]{8,40}\]?\s+)?(?:\[\w[\w.:-]*\]\s*)?[[(]?(?:DEBUG|TRACE|INFO|NOTICE|VERBOSE)[\])]?[\s:|]/,
-  /\blevel=["']?(?:debug|trace|info|notice)\b|^(?:debug|trace|info|note|hint|tip): /i,
-  /[!=]==? ?["'`\d]|\b(?:if|elif|case|switch|while|when)\s?[([]|\b(?:grep|rg|sed|awk|assert|expect)\b|=> ?[{(]/,
-  /\.(?:includes|match|test|startsWith)\(|\b(?:const|let|var) \w+ =|\b(?:def|fn|func|function) \w+\(/,
-  /\bwhether\b|\bin case (?:of|the)\b/i,
-  /^(?:not )?ok \d+ |^\s*[✓✔✗×✕] |\b(?:PASS(?:ED)?|SKIP(?:PED)?)\b/,
-];
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals' escape sequences begin with one
-const ANSI = /\x1b\[[0-?]*[ -/]*[@-~]/g;
-
 const NESTING_MAX = 3;
 
 const ITEMS_MAX = 8;
 
 // pino's and bunyan's number for warnings.
 const PINO_WARN = 40;
-
-// As much of standard error as freshd keeps; bodies of errors are shorter.
-const TEXT_CHARACTERS_MAX = 32_768;
