@@ -21,9 +21,16 @@ import {
   verdict,
   when,
 } from './classify-steps.ts';
-import { API_CODES, API_WEAK_CODES, type Provider, TOKEN_ENDPOINT_CODES } from './failure-codes.ts';
+import {
+  API_CODES,
+  API_REQUEST_CODES,
+  API_WEAK_CODES,
+  type Provider,
+  TOKEN_ENDPOINT_CODES,
+  TOKEN_ENDPOINT_WEAK_CODES,
+} from './failure-codes.ts';
 import { type Envelope, envelopeIn } from './failure-envelope.ts';
-import { type Evidence, evidenceOfAnswer, evidenceOfLines } from './failure-evidence.ts';
+import { type Evidence, evidenceOfAnswer, evidenceOfData, evidenceOfLines } from './failure-evidence.ts';
 import {
   API_LATE_MESSAGES,
   API_MESSAGES,
@@ -32,11 +39,12 @@ import {
   DEAD_GRANTS,
   ENTITLEMENTS,
   LIMITS,
+  NOT_SENT,
   ONE_REQUEST,
   RIGHTS,
 } from './failure-phrases.ts';
 import { API_SHAPES, TOKEN_ENDPOINT_SHAPES } from './failure-shapes.ts';
-import { LOGINS, PASSING, SETUP, TRANSPORT } from './failure-tool-phrases.ts';
+import { LOGINS, MACHINE, PASSING, SETUP, TRANSPORT } from './failure-tool-phrases.ts';
 
 /** Who wrote the text: a token endpoint, an API that was shown a token, a refresh script on stderr, or an agent. */
 export const FAILURE_CONTEXTS = ['token-endpoint', 'api', 'script-stderr', 'agent-text'] as const;
@@ -74,7 +82,9 @@ function askedOf({ context, httpStatus, text, provider = null }: FailureSighting
       return { evidence: evidenceOfAnswer({ text, status: httpStatus }), provider };
     case 'api': {
       const read = { text: envelope?.message ?? text, status: httpStatus ?? envelope?.status ?? null };
-      return { evidence: withCode(evidenceOfAnswer(read), envelope), provider };
+      const isData = read.status !== null && read.status >= 200 && read.status < 300;
+      const evidence = isData ? evidenceOfData(read) : evidenceOfAnswer(read);
+      return { evidence: withCode(evidence, envelope), provider };
     }
     case 'script-stderr': {
       // A tool's own sentence is a line like any other, wherever it stands.
@@ -105,14 +115,19 @@ const STEPS: Readonly<Record<FailureContext, readonly Step[]>> = {
     byShape(TOKEN_ENDPOINT_SHAPES),
     limited,
     passingStatus,
-    when(hasStatus(200, 400, 401, 403, 422, null), byPhrase(LIMITS), byPhrase(DEAD_GRANTS), byPhrase(CLIENTS)),
+    when(
+      hasStatus(200, 400, 401, 403, 422, null),
+      ...[byPhrase(LIMITS), byPhrase(NOT_SENT), byPhrase(DEAD_GRANTS), byPhrase(CLIENTS)],
+    ),
     when(hasStatus(403), byPhrase(ENTITLEMENTS), notEntitledAtXai),
+    byCode(TOKEN_ENDPOINT_WEAK_CODES),
     byPhrase(TRANSPORT),
     // No code, and nothing known: a race that was lost, a proxy, an outage. Look again before anything is concluded.
     ({ evidence }) => verdict('transient', statusCode(evidence.status), 'unexplained'),
   ],
   api: [
     when(isPageOfAnyKind, limited, () => verdict('transient', 'not_an_answer', 'page')),
+    revokedInWords,
     byCode(API_CODES),
     byShape(API_SHAPES),
     limited,
@@ -121,6 +136,7 @@ const STEPS: Readonly<Record<FailureContext, readonly Step[]>> = {
     when(isAboutAccess, byPhrase(API_MESSAGES), relogin, byPhrase(API_LATE_MESSAGES)),
     byCode(API_WEAK_CODES),
     when(hasStatus(403), byPhrase(ONE_REQUEST), byPhrase(RIGHTS)),
+    when((asked) => !isRefused(asked), byCode(API_REQUEST_CODES)),
     when(hasStatus(401), () => verdict('transient', 'http_401', 'status:401')),
     when(hasStatus(403), forbidden),
     when(hasStatus(null), byPhrase(TRANSPORT)),
@@ -140,7 +156,9 @@ const STEPS: Readonly<Record<FailureContext, readonly Step[]>> = {
     passingStatus,
     curlExit,
     byPhrase(TRANSPORT),
+    byPhrase(MACHINE),
     byPhrase(SETUP),
+    byCode(API_WEAK_CODES),
     when(isPageOfAnyKind, () => verdict('transient', 'not_an_answer', 'page')),
     // A refusal without a reason: the token endpoint's or an API's, nobody knows.
     ({ evidence }) =>
@@ -152,6 +170,7 @@ const STEPS: Readonly<Record<FailureContext, readonly Step[]>> = {
     limited,
     passingStatus,
     byCode(API_WEAK_CODES),
+    byCode(API_REQUEST_CODES),
     when(hasStatus(401), () => verdict('transient', 'http_401', 'status:401')),
     when(hasStatus(403), () => verdict('config', 'http_403', 'status:403')),
   ],
@@ -162,6 +181,14 @@ function dyingAssertion(asked: Asked): Classification | null {
   const found = asked.evidence.codes.includes('invalid_grant') ? byPhrase(ASSERTIONS)(asked) : null;
   return found === null ? null : verdict(found.class, found.code, `google:${found.code}`);
 }
+
+/** RFC 6750 has one code for a token that ended and one that was taken back; only the words tell. */
+function revokedInWords(asked: Asked): Classification | null {
+  const found = asked.evidence.codes.includes('invalid_token') ? byPhrase(API_MESSAGES)(asked) : null;
+  return found?.class === 'terminal' ? found : null;
+}
+
+const isRefused = hasStatus(401, 403);
 
 /** A person's login ended, said with a status that is about access. */
 function relogin(asked: Asked): Classification | null {
@@ -183,7 +210,8 @@ function forbidden({ evidence }: Asked): Classification {
   return isProse ? verdict('not_auth', 'http_403', 'status:403:prose') : verdict('config', 'http_403', 'status:403');
 }
 
-/** The statuses by which APIs refuse a caller, or an error that came without one. */
+/** The statuses by which APIs refuse a caller, or an error that came without one, or with that of a success. */
 function isAboutAccess({ evidence: { status, isStructured } }: Asked): boolean {
-  return status === 400 || status === 401 || status === 403 || (status === null && isStructured);
+  if (status === 400 || status === 401 || status === 403) return true;
+  return isStructured && (status === null || (status >= 200 && status < 300));
 }

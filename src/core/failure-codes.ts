@@ -64,7 +64,7 @@ export const TOKEN_ENDPOINT_CODES: readonly CodeGroup[] = [
   {
     provider: 'github',
     classes: {
-      terminal: ['bad_refresh_token'],
+      terminal: ['bad_refresh_token', 'bad_verification_code'],
       config: ['incorrect_client_credentials', 'redirect_uri_mismatch', 'unverified_user_email'],
     },
   },
@@ -105,7 +105,16 @@ export const TOKEN_ENDPOINT_CODES: readonly CodeGroup[] = [
   },
   {
     provider: 'aws',
-    classes: { terminal: ['not_authorized_exception', 'user_not_found_exception', 'expired_token_exception'] },
+    // Cognito's user pools, and the OIDC service of IAM Identity Center.
+    classes: {
+      terminal: [
+        'not_authorized_exception',
+        'user_not_found_exception',
+        'expired_token_exception',
+        'unauthorized_exception',
+      ],
+      config: ['resource_not_found_exception', 'invalid_parameter_exception', 'access_denied_exception'],
+    },
   },
   {
     provider: 'xai',
@@ -121,6 +130,11 @@ export const TOKEN_ENDPOINT_CODES: readonly CodeGroup[] = [
     provider: null,
     classes: { config: ['invalid_target', 'invalid_dpop_proof', 'use_dpop_nonce', 'unsupported_token_type'] },
   },
+];
+
+/** RFC 6749 §4.1.2.1: no answer to a refresh, but a server sends it whose owner's rule refuses one; its words go first. */
+export const TOKEN_ENDPOINT_WEAK_CODES: readonly CodeGroup[] = [
+  { provider: null, classes: { config: ['access_denied'] } },
 ];
 
 /** Answers of APIs to which a token was shown. `transient` is "refresh once, then judge". */
@@ -194,13 +208,29 @@ export const API_CODES: readonly CodeGroup[] = [
     },
   },
   {
+    // docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+    provider: 'aws',
+    classes: {
+      transient: ['expired_token', 'expired_token_exception', 'request_expired', 'token_refresh_required'],
+      terminal: ['invalid_client_token_id', 'invalid_access_key_id', 'unrecognized_client_exception'],
+      config: [
+        'signature_does_not_match',
+        'request_time_too_skewed',
+        'missing_authentication_token',
+        'missing_authentication_token_exception',
+        'incomplete_signature',
+        'access_denied_exception',
+      ],
+    },
+  },
+  {
     // RFC 6750 §3.1
     provider: null,
     classes: { transient: ['invalid_token', 'expired_token'], config: ['insufficient_scope'] },
   },
 ];
 
-/** Where neither code nor message of an API is known: its own word for "not you" or "not this". */
+/** Where neither code nor message of an API is known: its own word for "not you". */
 export const API_WEAK_CODES: readonly CodeGroup[] = [
   {
     provider: null,
@@ -213,6 +243,15 @@ export const API_WEAK_CODES: readonly CodeGroup[] = [
         'authentication_failed',
       ],
       config: ['forbidden', 'permission_denied', 'access_denied', 'request_forbidden', 'unsupported_auth'],
+    },
+  },
+];
+
+/** Its word for "not this": about the request, unless the status says that it is about the caller. */
+export const API_REQUEST_CODES: readonly CodeGroup[] = [
+  {
+    provider: null,
+    classes: {
       not_auth: ['invalid_request_error', 'invalid_request', 'invalid_argument', 'not_found', 'validation_error'],
     },
   },

@@ -4,9 +4,11 @@
  * Rule: codes come from the members where APIs put codes, statuses from the grammar in which programs print statuses,
  * messages from members that servers write. It collects, and never judges.
  */
-import { isLiteralObject, type LiteralObject, objectsIn, wholeObject } from './failure-literal.ts';
+import { isLiteralObject, type LiteralObject, type ObjectsInText, objectsIn, wholeObject } from './failure-literal.ts';
+import { xmlIn } from './failure-markup.ts';
 import {
   aadCodesIn,
+  beginsPage,
   bounded,
   codesInText,
   isChallenge,
@@ -37,9 +39,7 @@ interface Shown {
 
 /** An answer of a server: its body is one object, or has one in it, or is text. */
 export function evidenceOfAnswer({ text, status }: Shown): Evidence {
-  const kept = bounded(text);
-  const whole = wholeObject(kept);
-  const { objects, rest } = whole === null ? objectsIn(kept) : { objects: [whole], rest: '' };
+  const { objects, rest } = shownIn(bounded(text));
   const errors = objects.map(errorIn).filter((error) => error !== null);
   const lines = linesOf(rest);
   return {
@@ -49,6 +49,29 @@ export function evidenceOfAnswer({ text, status }: Shown): Evidence {
     isPage: (errors.length === 0 && isPage(rest)) || isChallenge(rest),
     isStructured: errors.length > 0,
   };
+}
+
+/** An API's answer with a status of success: data, which may be about errors, unless it says itself that it is one. */
+export function evidenceOfData(shown: Shown): Evidence {
+  const whole = wholeObject(bounded(shown.text));
+  if (whole !== null && isComplaint(foldedKeys(whole))) return evidenceOfAnswer(shown);
+  const { isPage } = evidenceOfAnswer(shown);
+  return { status: shown.status, codes: [], messages: [], isPage: isPage && whole === null, isStructured: false };
+}
+
+function isComplaint(folded: LiteralObject): boolean {
+  if (folded.ok === false || folded.success === false || folded.type === 'error') return true;
+  return ERROR_MEMBERS.some((member) => {
+    const value = folded[member];
+    return Array.isArray(value) ? value.length > 0 : Boolean(value) && value !== '0';
+  });
+}
+
+/** Objects within a page are its scripts, or an example. */
+function shownIn(text: string): ObjectsInText {
+  const whole = wholeObject(text) ?? xmlIn(text);
+  if (whole !== null) return { objects: [whole], rest: '' };
+  return beginsPage(text) ? { objects: [], rest: text } : objectsIn(text);
 }
 
 /** What a script printed for people; code, traces and chatter among it are left out. */
@@ -77,8 +100,13 @@ interface StatedError {
 /** @returns null for an object that names no error in a place where errors are named */
 function errorIn(object: LiteralObject): StatedError | null {
   const folded = foldedKeys(object);
-  const parts = [folded, ...nestedParts(folded, 0)];
-  const codes = parts.flatMap(codesOf);
+  const nested = nestedParts(folded, 0);
+  const parts = [folded, ...nested];
+  const codes = [
+    ...codesOf(folded, CODE_MEMBERS),
+    ...nested.flatMap((part) => codesOf(part, NESTED_CODE_MEMBERS)),
+    ...parts.flatMap(summaryCodes),
+  ];
   const messages = parts.flatMap(messagesOf);
   const status = parts.map(statusOf).find((value) => value !== null) ?? null;
   if (codes.length === 0 && messages.length === 0 && status === null) return null;
@@ -107,13 +135,20 @@ function objectsOf(value: unknown): LiteralObject[] {
   return whole === null ? [] : [whole];
 }
 
-function codesOf(part: LiteralObject): string[] {
-  const named = CODE_MEMBERS.flatMap((member) => {
+function codesOf(part: LiteralObject, members: readonly string[]): string[] {
+  const named = members.flatMap((member) => {
     const value = part[member];
     return typeof value === 'string' && CODE_SHAPE.test(value) ? [value] : [];
   });
   const numbers = Array.isArray(part.error_codes) ? part.error_codes.slice(0, ITEMS_MAX) : [];
   return [...numbers.flatMap((value) => (typeof value === 'number' ? [`aadsts_${value}`] : [])), ...named];
+}
+
+/** Dropbox: `expired_access_token/..`, a path of codes that ends in padding. */
+function summaryCodes(part: LiteralObject): string[] {
+  const path =
+    typeof part.error_summary === 'string' ? /^(\w{1,64})\/[\w/]{0,128}\.{1,3}$/.exec(part.error_summary) : null;
+  return path?.[1] === undefined ? [] : [path[1]];
 }
 
 function messagesOf(part: LiteralObject): string[] {
@@ -167,7 +202,23 @@ function isChatter(object: LiteralObject): boolean {
 }
 
 /** Where APIs put the object that is their error, in the order in which one is more specific than another. */
-const NESTING_MEMBERS = ['error', 'err', 'errors', 'detail', 'details', 'data', 'body', 'response', 'cause'] as const;
+const NESTING_MEMBERS = [
+  'error',
+  'err',
+  'errors',
+  'fault',
+  'detail',
+  'details',
+  'extensions',
+  'data',
+  'body',
+  'response',
+  'message',
+  'cause',
+] as const;
+
+/** Those that are empty unless something went wrong. */
+const ERROR_MEMBERS = ['error', 'err', 'errors', 'fault', 'error_code', 'errcode'] as const;
 
 const CODE_MEMBERS = [
   'error_subtype',
@@ -178,12 +229,42 @@ const CODE_MEMBERS = [
   'error_type',
   'status',
   '__type',
+  'category',
+  'errorcode',
+  'faultcode',
   'type',
 ] as const;
 
-const MESSAGE_MEMBERS = ['error_description', 'message', 'msg', 'description', 'error', 'detail', 'title'] as const;
+/** Within an error its name is what it is; anything else has a name too. */
+const NESTED_CODE_MEMBERS = [...CODE_MEMBERS, 'name', '.tag'] as const;
 
-const STATUS_MEMBERS = ['api_error_status', 'status', 'status_code', 'http_status', 'code', 'error_code'] as const;
+const MESSAGE_MEMBERS = [
+  'error_description',
+  'message',
+  'msg',
+  'description',
+  'error',
+  'err',
+  'errors',
+  'detail',
+  'title',
+  'error_message',
+  'error_msg',
+  'errmsg',
+  'error_summary',
+  'faultstring',
+  'reason',
+] as const;
+
+const STATUS_MEMBERS = [
+  'api_error_status',
+  'status',
+  'status_code',
+  'http_status',
+  'http_status_code',
+  'code',
+  'error_code',
+] as const;
 
 /** `TOKEN_EXPIRED`, alone or ahead of a sentence. */
 const CAPITALS = /^([A-Z][A-Z\d]*(?:_[A-Z\d]+)+)(?:$|\s)/;

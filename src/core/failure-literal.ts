@@ -1,5 +1,5 @@
 /**
- * Objects within text: JSON, what Python and Node print of an object, and RFC 6749's forms, wherever they stand in a line.
+ * Objects within text: JSON, what Python, Node, Ruby and Elixir print of an object, and RFC 6749's forms, wherever they stand in a line.
  *
  * Rule: total and bounded; what cannot be read to its end is no object. It only reads structure, and never judges it.
  */
@@ -102,8 +102,9 @@ function readMembers(text: string, start: number, depth: number): Read<LiteralOb
     const key = readKey(text, at);
     if (key === null) return null;
     at = skipSpace(text, key.end);
-    if (text[at] !== ':') return null;
-    const value = readValue(text, at + 1, depth + 1);
+    const separator = SEPARATORS.find((mark) => text.startsWith(mark, at));
+    if (separator === undefined) return null;
+    const value = readValue(text, at + separator.length, depth + 1);
     if (value === null) return null;
     members.push([key.value, value.value]);
     at = skipSpace(text, value.end);
@@ -133,8 +134,10 @@ function readItems(
 
 function readKey(text: string, at: number): Read<string> | null {
   if (text[at] === '"' || text[at] === "'") return readString(text, at);
-  const word = match(BARE_KEY, text, at);
-  return word === null ? null : { value: word, end: at + word.length };
+  // Ruby's symbols have their colon in front.
+  const start = text[at] === ':' ? at + 1 : at;
+  const word = match(BARE_KEY, text, start);
+  return word === null ? null : { value: word, end: start + word.length };
 }
 
 /** Node breaks long strings: `'…' +` and the rest on the next line. */
@@ -188,6 +191,9 @@ function skipSpace(text: string, at: number): number {
 }
 
 const SPACE: ReadonlySet<string> = new Set([' ', '\t', '\n', '\r', '\u00a0']);
+
+/** JSON's, and that of Ruby and Elixir. */
+const SEPARATORS = [':', '=>'] as const;
 
 const BARE_KEY = /[A-Za-z_$][\w$]{0,63}/y;
 

@@ -34,7 +34,7 @@ export const LIMITS: readonly Phrase[] = [
     class: 'rate_limited',
     code: 'quota_exceeded',
     pattern:
-      /\b(?:usage|weekly|daily|monthly|hourly|session|5-hour|spending|message|request|token|quota|opus|plan)[ _](?:quota |usage )?limits? (?:has been |was |is )?(?:reached|exceeded|hit)\b|\b(?:hit|reached|exceeded|exceeds?|exceeding) (?:your|the|its|their) (?:\w+ ){0,3}(?:limit|quota)\b|\b(?:quota|limit|credits?|balance)\b.{0,24}\b(?:exceeded|exhausted|depleted|insufficient|too low|used up|run out)\b|\b(?:insufficient|exceeded|exhausted|no remaining|run out of|out of) (?:\w+ ){0,2}(?:quota|credits?|balance|funds)\b|\bpayment required\b|\bresource (?:has been )?exhausted\b|\bquota_exceeded\b/i,
+      /\b(?:usage|weekly|daily|monthly|hourly|session|5-hour|spending|message|request|token|quota|opus|plan)[ _](?:quota |usage )?limits? (?:has been |was |is )?(?:reached|exceeded|hit)\b|\b(?:hit|reached|exceeded|exceeds?|exceeding) (?:your|the|its|their) (?:\w+ ){0,3}(?:limit|quota)\b|\b(?:quota|limit|credits?|balance)\b.{0,24}\b(?:exceeded|exhausted|depleted|insufficient|too low|used up|run out)\b|\b(?:insufficient|exceeded|exhausted|no remaining|run out of|out of) (?:\w+ ){0,2}(?:quota|credits?|balance|funds)\b|\bpayment required\b|\breach(?:ed)? (?:the )?max(?:imum)?\b.{0,40}\b(?:limit|quota|calls|requests)\b|\bresource (?:has been )?exhausted\b|\bquota_exceeded\b/i,
   },
   // Said by many resellers of model APIs, which answer in their own language.
   {
@@ -68,6 +68,16 @@ export const DEAD_GRANTS: readonly Phrase[] = [
     class: 'terminal',
     code: 'refresh_token_dead',
     pattern: /(?:刷新令牌|refresh_?token)\s?(?:已|无效|不存在)(?:过期|失效|撤销|被吊销)?/i,
+  },
+];
+
+/** Nothing was sent in its place: the store is blank, or the request was built wrongly. */
+export const NOT_SENT: readonly Phrase[] = [
+  {
+    class: 'config',
+    code: 'refresh_token_not_sent',
+    pattern:
+      /\brefresh[ _]?token\b["'`]?:? (?:(?:is|was|must be|cannot be|can't be|must not be) )?(?:an )?(?:empty|blank|null|required|missing|not (?:provided|sent|set|given))\b|\b(?:missing|empty|blank|required)(?: required)?(?: (?:parameter|field|value))?:? ["'`]?refresh[ _]?token\b/i,
   },
 ];
 
@@ -120,7 +130,7 @@ export const API_MESSAGES: readonly Phrase[] = [
     class: 'config',
     code: 'token_not_sent',
     pattern:
-      /\b(?:missing|no|without|not (?:provide|send|include)|didn't (?:provide|send|include)|lacks?|absent)\b[^.]{0,32}?\b(?:bearer|authorization|api key|x-api-key|credentials? header|auth header|access token)\b(?! (?:is|has|was) )|\b(?:authorization|x-api-key|api[- ]key|bearer)\b(?: \w+){0,3} (?:is |was )?(?:missing|required|not (?:provided|found|present|sent))\b/i,
+      /\b(?:missing|no|without|not (?:provide|send|include)|didn't (?:provide|send|include)|lacks?|absent)\b[^.]{0,32}?\b(?:bearer|authorization|api key|x-api-key|credentials? header|auth header|access token)\b(?! (?:is|has|was) )|\b(?:authorization|x-api-key|api[- ]key|bearer)\b(?: \w+){0,3} (?:is |was )?(?:missing|required|not (?:provided|found|present|sent))\b|\bcredentials (?:were|are) (?:missing|required|not (?:provided|found|present|sent|given))\b(?! or\b)/i,
   },
   // Bot interfaces put the code before its words; these are the ones that notifiers talk to.
   {
@@ -134,6 +144,13 @@ export const API_MESSAGES: readonly Phrase[] = [
     pattern:
       /\b(?:oauth|authentication|auth|bearer|tokens?|this (?:auth|method))\b[^.]{0,48}\b(?:not|isn't|aren't) (?:currently |yet )?(?:supported|allowed|enabled|permitted|accepted|available)\b|\bonly (?:authorized|allowed|valid|permitted) for (?:use with )?\w/i,
   },
+  // It may be one or the other: to refresh once tells.
+  {
+    class: 'transient',
+    code: 'token_expired',
+    pattern:
+      /\b(?:expired|invalid|malformed)\b,?(?: or| and\/or)?(?: has been)? (?:revoked|invalidated)\b|\b(?:revoked|invalidated),?(?: \w{1,12},)?(?: or| and\/or) (?:\w{1,12} ){0,2}(?:expired|invalid|malformed)\b/i,
+  },
   {
     class: 'terminal',
     code: 'account_gone',
@@ -144,7 +161,7 @@ export const API_MESSAGES: readonly Phrase[] = [
     class: 'terminal',
     code: 'token_revoked',
     pattern:
-      /\b(?:tokens?|grant|access|authorization|credentials?|key)\b(?: \S{1,24}){0,3}? (?:has been |have been |was |been |is )?(?:revoked|invalidated)\b|\b(?:revoked|invalidated) (?:\w+ )?(?:token|key|credential)s?\b|(?:令牌|token|密钥)\s?已?被?(?:吊销|撤销)/i,
+      /\b(?:tokens?|grant|access|authorization|credentials?|key)\b(?: \S{1,24}){0,6}? (?:has been |have been |was |been |is )?(?:revoked|invalidated)\b|\b(?:revoked|invalidated) (?:\w+ )?(?:token|key|credential)s?\b|(?:令牌|token|密钥)\s?已?被?(?:吊销|撤销)/i,
   },
   {
     class: 'config',
@@ -156,7 +173,7 @@ export const API_MESSAGES: readonly Phrase[] = [
     class: 'transient',
     code: 'token_expired',
     pattern:
-      /\b(?:tokens?|jwt|access|credentials?|session)\b(?: \S{1,24}){0,3}? (?:has |have |is |was |may have |are )?(?:already )?expired\b|\bexpired (?:or (?:invalid|revoked) )?(?:\w+ )?(?:token|credential|jwt|session)s?\b|\binvalid or expired\b|\bjwt expired\b|(?:令牌|token|凭证)\s?已?过期/i,
+      /\b(?:(?:access_)?tokens?|jwt|access|credentials?|session)\b(?: \S{1,24}){0,3}? (?:has |have |is |was |may have |are )?(?:already )?expired\b|\bexpired (?:or (?:invalid|revoked) )?(?:\w+ )?(?:token|credential|jwt|session)s?\b|\binvalid or expired\b|\bjwt expired\b|(?:令牌|token|凭证)\s?已?过期/i,
   },
 ];
 

@@ -16,7 +16,7 @@ const LIMITS: CodeShape = {
   class: 'rate_limited',
   code: 'rate_limited',
   pattern:
-    /(?:^|_)(?:rate_?limit(?:s|ed|ing)?|too_many_requests|throttl(?:ed|ing)|quota|resource_exhausted|usage_limit|limit_exceeded|limit_reached|spending_limit|insufficient_(?:credits?|balance|funds|quota)|payment_required)(?:_|$)/,
+    /(?:^|_)(?:rate_?limit(?:s|ed|ing)?|too_many_requests|throttl(?:ed|ing)|quota|resource_exhausted|usage_limit|limit_exceeded|limit_reached|spending_limit|slow_down|insufficient_(?:credits?|balance|funds|quota)|payment_required)(?:_|$)/,
 };
 
 const OUTAGES: CodeShape = {
@@ -33,14 +33,22 @@ const CLIENTS: CodeShape = {
     /(?:^|_)(?:invalid|bad|unknown|incorrect|missing|deleted|disabled|expired|unauthorized)_(?:oauth_)?client(?:_(?:id|secret|credentials?))?(?:_|$)|(?:^|_)client_(?:not_found|disabled|unknown|secret_(?:missing|expired|required))(?:_|$)/,
 };
 
+const ACCOUNTS: CodeShape = {
+  class: 'terminal',
+  code: 'account_gone',
+  pattern:
+    /(?:^|_)(?:inactive|deactivated|suspended|disabled|banned|deleted|locked)_(?:user|account|org|organization)(?:_|$)|(?:^|_)(?:user|account)_(?:is_|was_)?(?:inactive|deactivated|suspended|disabled|banned|deleted|locked)(?:_|$)/,
+};
+
 export const TOKEN_ENDPOINT_SHAPES: readonly CodeShape[] = [
   LIMITS,
   {
     class: 'terminal',
     code: 'refresh_token_dead',
     pattern:
-      /(?:^|_)(?:token|session|grant|jwt)_(?:is_|was_|already_)?(?:expired|revoked|reused|used|invalidated|invalid|not_found|not_active|missing_or_invalid)(?:_|$)|(?:^|_)(?:expired|revoked|reused|invalid|bad|unknown)_(?:(?:refresh|auth|oauth|access)_)?(?:token|session)(?:_|$)/,
+      /(?:^|_)(?:token|session|grant|jwt)_(?:is_|was_|already_)?(?:expired|revoked|reused|used|invalidated|invalid|inactive|not_found|not_active|not_valid|missing_or_invalid)(?:_|$)|(?:^|_)(?:expired|revoked|reused|invalid|bad|unknown)_(?:(?:refresh|auth|oauth|access)_)?(?:token|session)(?:_|$)/,
   },
+  ACCOUNTS,
   CLIENTS,
   { class: 'config', code: 'invalid_scope', pattern: /(?:^|_)scopes?(?:_|$)/ },
   OUTAGES,
@@ -48,17 +56,18 @@ export const TOKEN_ENDPOINT_SHAPES: readonly CodeShape[] = [
 
 export const API_SHAPES: readonly CodeShape[] = [
   LIMITS,
+  ACCOUNTS,
   {
     class: 'terminal',
     code: 'token_revoked',
     pattern:
-      /(?:^|_)(?:token|session|account|user|key)_(?:is_|was_)?(?:revoked|invalidated|deactivated|suspended|disabled|inactive|banned|deleted)(?:_|$)/,
+      /(?:^|_)(?:token|session|key)_(?:is_|was_)?(?:revoked|invalidated|deactivated|disabled|inactive|deleted)(?:_|$)/,
   },
   {
     class: 'transient',
     code: 'token_expired',
     pattern:
-      /(?:^|_)(?:token|session|jwt|credentials?|authentication)_(?:is_|has_)?expired(?:_|$)|(?:^|_)expired_(?:\w+_)?token(?:_|$)/,
+      /(?:^|_)(?:token|session|jwt|key|credentials?|authentication)_(?:is_|has_)?expired(?:_|$)|(?:^|_)expired_(?:\w+_)?(?:token|authentication|session|session_id)(?:_|$)|(?:^|_)invalid_session(?:_id)?(?:_|$)|(?:^|_)token_(?:is_)?(?:invalid|not_valid)(?:_|$)/,
   },
   {
     class: 'not_auth',

@@ -12,6 +12,7 @@ export function aadCodesIn(text: string): string[] {
 export function codesInText(lines: readonly string[]): string[] {
   return lines.flatMap((line) => [
     ...aadCodesIn(line),
+    ...[...line.matchAll(AWS_CODE)].flatMap(([, code]) => (code === undefined ? [] : [code])),
     ...[...line.matchAll(CODE_IN_LINE)].flatMap(([, code]) => (code === undefined ? [] : [code])),
   ]);
 }
@@ -53,6 +54,11 @@ export function isPage(text: string): boolean {
   return PAGE.test(text);
 }
 
+/** It is a page from its first character on, whatever else stands in it. */
+export function beginsPage(text: string): boolean {
+  return PAGE_START.test(text);
+}
+
 export function isChallenge(text: string): boolean {
   return CHALLENGE.test(text);
 }
@@ -64,9 +70,12 @@ export function reportedLines(text: string): string {
     .join('\n');
 }
 
+/** botocore, and the SDKs for Java: `An error occurred (ExpiredToken) when calling …`, `Status Code: 400, Error Code: X`. */
+const AWS_CODE = /\b(?:An error occurred \(|Error Code: )([A-Z][A-Za-z]{2,60})(?=\) when calling|[,;)]|$)/g;
+
 // Two words with an underscore at least: a single word is also a word of any sentence. What follows tells a report from a remark.
 const CODE_IN_LINE =
-  /(?:^|[:=]\s{0,3}|\berror\s{1,3}|\bwith\s{1,3}|\b[45]\d\d\s{1,3}|[—–-]\s{1,3}|[([])["'(]{0,2}([a-z]{2,20}(?:_[a-z]{2,20}){1,5})(?=$|[\s"')\]:,;.])(?![.:]\w|[\s"']{1,3}(?:is|are|was|were|when|if|and|or|in|on|as|for|handling|handler|errors?|cases?|tests?|paths?|branch|codes?)\b)/gi;
+  /(?:^|[:=]\s{0,3}|\berror\s{1,3}|\bwith\s{1,3}|\b[45]\d\d\s{1,3}|[—–-]\s{1,3}|[([])["'(\\]{0,3}([a-z]{2,20}(?:_[a-z]{2,20}){1,5})(?=$|[\s"')\]:,;.\\])(?![.:]\w|[\s"']{1,3}(?:is|are|was|were|when|if|and|or|in|on|as|for|handling|handler|errors?|cases?|tests?|paths?|branch|codes?)\b)/gi;
 
 /** RFC 9110 §15, RFC 6585; lower case. */
 const REASONS: ReadonlyMap<number, string> = new Map([
@@ -102,13 +111,15 @@ const STATUS_SHAPES: readonly RegExp[] = [
 
 const PAGE = /<(?:!doctype\s+html|html|head|body)\b/i;
 
+const PAGE_START = /^[\s\ufeff]*(?:<!--[\s\S]{0,512}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b/i;
+
 /** What firewalls and their challenges say in place of an answer. */
 const CHALLENGE =
   /\benable javascript and cookies\b|\bjust a moment\.\.\.|\bchecking your browser\b|^\s*error code: 10\d\d\s*$|\bcf-chl\b|\battention required! \| cloudflare\b/i;
 
 /** Shell traces, quotes, code, and log lines that are no complaint: they mention things, they do not report them. */
 const NO_REPORT: readonly RegExp[] = [
-  /^(?:\++ |[>|#$%] |\/\/|\* |diff |@@ )/,
+  /^(?:\++ |>(?! [Ee]rror\b)|[|#$%] |\/\/|\* |diff |@@ )/,
   /^(?:\[?[\dT:.,Z/+ -]{8,40}\]?\s+)?(?:\[\w[\w.:-]*\]\s*)?[[(]?(?:DEBUG|TRACE|INFO|NOTICE|VERBOSE)[\])]?[\s:|]/,
   /\blevel=["']?(?:debug|trace|info|notice)\b|^(?:debug|trace|info|note|hint|tip): /i,
   /[!=]==? ?["'`\d]|\b(?:if|elif|case|switch|while|when)\s?[([]|\b(?:grep|rg|sed|awk|assert|expect)\b|=> ?[{(]/,

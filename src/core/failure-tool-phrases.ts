@@ -29,9 +29,20 @@ export const LOGINS: readonly Phrase[] = [
     class: 'terminal',
     code: 'login_required',
     pattern:
-      /\b(?:run|use|try|execute|type)(?: the command)?:? {0,2}["'`$]{0,2} ?\/?(?:[\w.@/-]{1,40} ){0,4}?(?:auth(?:entication)? (?:add|login|refresh)|(?:sign|log)-?in|reauth)\b/i,
+      /\b(?:run|use|try|execute|type)(?: the command)?:? {0,2}["'`$]{0,2} ?\/?(?:[\w.@/-]{1,40}:? {1,2}){0,4}?(?:auth(?:entication)? (?:add|login|refresh)|(?:sign|log)-?in|reauth)\b/i,
   },
   { class: 'terminal', code: 'login_required', pattern: /\bplease run \/login\b|(?:^|[\s(])\/login\s*$/i },
+  {
+    class: 'terminal',
+    code: 'login_required',
+    pattern:
+      /\b(?:must|need to|have to) be (?:logged|signed) in\b|\b(?:manual|interactive|browser|user) (?:re-?)?(?:authori[sz]ation|authentication|log-?in|sign-?in|interaction) (?:is )?(?:required|needed)\b/i,
+  },
+  {
+    class: 'terminal',
+    code: 'key_invalid',
+    pattern: /^(?:\W{0,3}\w{0,24}(?:error|fatal)?[:)\]]?\s{1,3})?(?:invalid|incorrect|expired) api key\b/i,
+  },
   {
     class: 'terminal',
     code: 'not_logged_in',
@@ -48,13 +59,14 @@ export const LOGINS: readonly Phrase[] = [
     class: 'terminal',
     code: 'no_account',
     pattern:
-      /\bdo(?:es)? not (?:currently )?have an active account\b|\bno (?:active|logged[ -]in|signed[ -]in) account\b|\bno (?:stored|saved|valid|cached|usable) credentials?\b/i,
+      /\bdo(?:es)? not (?:currently )?have an active account\b|\bno (?:active|logged[ -]in|signed[ -]in) account\b|\bno (?:stored|saved|valid|cached|usable) credentials?\b|\bno (?:authorization|authentication|login|auth) (?:information|info|data|details)\b.{0,8} (?:found|stored)\b|\bno (?:(?:oauth|access|auth|api|session) )?tokens? (?:was |were )?(?:found|stored|cached|available)\b|\bcredentials? (?:were|was|are|is) not found\b|\b(?:unable|failed) to (?:locate|find) (?:\w{1,24} )?credentials?\b|\bcould not (?:locate|find) (?:\w{1,24} )?credentials?\b/i,
   },
   // git, when the credential it holds was refused and nobody is there to be asked.
   {
     class: 'terminal',
     code: 'login_required',
-    pattern: /\bcould not read (?:username|password) for ['"]https?:|\bauthentication failed for ['"]https?:/i,
+    pattern:
+      /\bincorrect (?:username or |or missing )?password\b|\bcould not read (?:username|password) for ['"]https?:|\bauthentication failed for ['"]https?:/i,
   },
   {
     class: 'terminal',
@@ -76,7 +88,7 @@ export const PASSING: readonly Phrase[] = [
     class: 'transient',
     code: 'said_to_pass',
     pattern:
-      /\b(?:usually|probably|likely) (?:transient|temporary)\b|\banother (?:\w+ ){0,3}(?:process|instance|session) is (?:already |currently )?refreshing\b|\brefresh (?:is )?already in progress\b|\bwill recover automatically\b|\b(?:lock|lockfile|lock file) is (?:already )?(?:being )?held\b/i,
+      /\b(?:usually|probably|likely) (?:transient|temporary)\b|\banother (?:\w+ ){0,3}(?:process|instance|session) is (?:already |currently )?refreshing\b|\brefresh (?:is )?already in progress\b|\bwill recover automatically\b|\b(?:lock|lockfile|lock file) is (?:already )?(?:being )?held\b|\b(?:could not|couldn't|cannot|failed to|unable to|timed out (?:trying to|waiting to)) (?:acquire|obtain|get|take) (?:the |a |an )?(?:\w{1,24} )?lock\b/i,
   },
 ];
 
@@ -99,13 +111,13 @@ export const TRANSPORT: readonly Phrase[] = [
     class: 'transient',
     code: 'unreachable',
     pattern:
-      /\b(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)\b|\bnetwork is (?:unreachable|down)\b|\bno route to host\b|\bconnection refused\b|\bfailed to (?:connect|establish a (?:new )?connection)\b|\bcould(?: not|n't) connect\b|\bconnect(?:ion)? timeout\b|\bclient error \(connect\)|\bERR_(?:INTERNET_DISCONNECTED|NETWORK\w*|CONNECTION_\w+|PROXY\w*|ADDRESS_UNREACHABLE|TIMED_OUT)\b/i,
+      /\b(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)\b|\bnetwork is (?:unreachable|down)\b|\bno route to host\b|\bconnection refused\b|\bfailed to (?:connect|establish a (?:new )?connection)\b|\bcould(?: not|n't) connect\b|\berror connecting to \S|\bcheck your (?:internet|network) connection\b|\bconnect(?:ion)? timeout\b|\bclient error \(connect\)|\bERR_(?:INTERNET_DISCONNECTED|NETWORK\w*|CONNECTION_\w+|PROXY\w*|ADDRESS_UNREACHABLE|TIMED_OUT)\b/i,
   },
   {
     class: 'transient',
     code: 'tls',
     pattern:
-      /\bSSL_(?:ERROR|connect)\w*|\bssl(?:v3)? (?:certificate|handshake|alert|routines)\b|\bSSLError\b|\b(?:tls|ssl)\b.{0,24}\b(?:handshake|alert|error|fail\w*)\b|\bx509: |\bcertificate\b.{0,32}\b(?:verif\w+|expired|unknown authority|not trusted|problem|invalid)\b|\bverify\w* (?:the )?(?:\w+ )?certificate\b|\bself[- ]signed certificate\b|\b(?:DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_HAS_EXPIRED)\b|\bunable to get (?:local )?issuer certificate\b/i,
+      /\bSSL_(?:ERROR|connect)\w*|\bssl(?:v3)? (?:certificate|handshake|alert|routines)\b|\bSSLError\b|\b(?:tls|ssl)\b.{0,24}\b(?:handshake|alert|error|fail\w*)\b|\bx509: |\bcertificate\b.{0,32}\b(?:verif\w+|expired|unknown authority|not trusted|problem|invalid)\b|\bverify\w* (?:the )?(?:\w+ )?certificate\b|\b(?:ssl|tls) connection (?:could not|cannot) be established\b|\bself[- ]signed certificate\b|\b(?:DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_HAS_EXPIRED)\b|\bunable to get (?:local )?issuer certificate\b/i,
   },
   {
     class: 'transient',
@@ -129,7 +141,7 @@ export const TRANSPORT: readonly Phrase[] = [
     class: 'transient',
     code: 'not_json',
     pattern:
-      /\bunexpected token\b.{0,40}(?:<|\bjson\b)|\bis not valid json\b|\bjsondecodeerror\b|\binvalid character '<'|\bexpecting value: line\b|\bunexpected end of json\b|\bfailed to parse (?:\w+ ){0,3}json\b/i,
+      /\bunexpected token\b.{0,40}(?:<|\bjson\b)|\bis not valid json\b|\bjson parse error\b|\bunrecognized token\b.{0,8}<|\bjsondecodeerror\b|\binvalid character '<'|\bexpecting value: line\b|\bunexpected end of json\b|\bfailed to parse (?:\w+ ){0,3}json\b/i,
   },
   {
     class: 'transient',
@@ -139,19 +151,29 @@ export const TRANSPORT: readonly Phrase[] = [
   },
 ];
 
+/** This machine, in a trouble that passes or that its alarms are for. */
+export const MACHINE: readonly Phrase[] = [
+  {
+    class: 'transient',
+    code: 'machine_trouble',
+    pattern:
+      /\bE(?:NOSPC|MFILE|NFILE|NOMEM|AGAIN|BUSY|IO|ROFS|DQUOT)\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bcannot allocate memory\b|\bout of memory\b|\bread-only file ?system\b|\bdevice or resource busy\b|\bresource temporarily unavailable\b|\binput\/output error\b/i,
+  },
+];
+
 /** The script's own surroundings: programs, files, variables, options. */
 export const SETUP: readonly Phrase[] = [
   {
     class: 'config',
     code: 'program_missing',
     pattern:
-      /\bcommand not found\b|^\S{0,64}(?: \d{1,5})?: ?(?:line )?\d{1,5}: \S{1,64}: not found$|^(?:\/usr\/bin\/)?env: \S{1,80}: no such file or directory|\b(?:cannot|can't) (?:find module|open file)\b|\bModuleNotFoundError\b|\bImportError: |\bERR_MODULE_NOT_FOUND\b|\bexec format error\b|\bspawn \S{1,80} ENOENT\b|\bbad interpreter\b|\bexecutable file not found\b/i,
+      /\bcommand not found\b|^\S{0,64}(?: \d{1,5})?: ?(?:line )?\d{1,5}: \S{1,64}: not found$|^(?:\/usr\/bin\/)?env: \S{1,80}: no such file or directory|\b(?:cannot|can't) (?:find module|open file)\b|\bModuleNotFoundError\b|\bImportError: |\bERR_MODULE_NOT_FOUND\b|\bexec format error\b|\bspawn \S{1,80} ENOENT\b|\bbad interpreter\b|\bexecutable (?:\S{1,80} )?(?:file )?not found\b/i,
   },
   {
     class: 'config',
     code: 'variable_missing',
     pattern:
-      /\bunbound variable\b|\bparameter (?:null or )?not set\b|\bparameter null or not set\b|\bKeyError: ['"][A-Z][A-Z\d_]+['"]|\b(?:missing|required|set the|undefined|unset) (?:required )?(?:env(?:ironment)? )?var(?:iable)?s?\b|\benv(?:ironment)? var(?:iable)? \S{1,64} (?:is )?(?:not set|missing|required|empty|unset|undefined)\b|\b[A-Z][A-Z\d]*_[A-Z\d_]+ (?:is |must be )(?:not set|unset|missing|required|undefined|set)\b/i,
+      /\bunbound variable\b|\bparameter (?:null or )?not set\b|\bparameter null or not set\b|\bKeyError: ['"][A-Z][A-Z\d_]+['"]|\b(?:missing|required|set the|undefined|unset) (?:required )?(?:env(?:ironment)? )?var(?:iable)?s?\b|\benv(?:ironment)? var(?:iable)? \S{1,64} (?:is )?(?:not set|missing|required|empty|unset|undefined)\b|\b(?:set|define|export|provide) (?:a |an |the )?[A-Z][A-Z\d]*_[A-Z\d_]+ env(?:ironment)? var|\b[A-Z][A-Z\d]*_[A-Z\d_]+ (?:is |must be )(?:not set|unset|missing|required|undefined|set)\b/i,
   },
   {
     class: 'config',
@@ -168,6 +190,13 @@ export const SETUP: readonly Phrase[] = [
     class: 'config',
     code: 'bad_configuration',
     pattern:
-      /\b(?:invalid|malformed|unsupported|missing|broken|bad) (?:\w+ )?config(?:uration)?(?: file| version)?\b|\bconfig(?:uration)?(?: file)? (?:is |was )?(?:not found|invalid|malformed|missing)\b|\bfailed to (?:parse|load|read) (?:\w+ )?config(?:uration)?\b/i,
+      /\b(?:invalid|malformed|unsupported|missing|broken|bad) (?:\w+ )?config(?:uration)?(?: file| version)?\b|\bconfig(?:uration)?(?: file)? (?:is |was )?(?:not found|invalid|malformed|missing)\b|\bfailed to (?:parse|load|read) (?:\w+ )?config(?:uration)?\b|\bconfig(?:uration)? (?:profile|section|file|key)\b.{0,64}?\b(?:not (?:be )?found|is missing|does not exist)\b/i,
+  },
+  // What programs of the shell say of an argument, and languages of a path.
+  {
+    class: 'config',
+    code: 'file_missing',
+    pattern:
+      /^\S{1,64}: (?:line \d{1,5}: )?(?:cannot (?:open|access|stat) )?\S{1,200}: no such file or directory$|\bFileNotFoundError: \[Errno 2\]|\bENOENT: no such file or directory\b/i,
   },
 ];

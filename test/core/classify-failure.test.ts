@@ -163,6 +163,16 @@ describe('the order of the rules at the token endpoint', () => {
     expect(classify('token-endpoint', 429, '<html>slow down</html>').class).toBe('rate_limited');
   });
 
+  test('F12: what stands in the scripts of a page is no answer', () => {
+    const script = '<script>var state = {"error":"invalid_grant"}</script>';
+    for (const page of [`<html>${script}</html>`, `\ufeff <!DOCTYPE html>\n${script}`, `<!-- a -->\n<html>${script}`]) {
+      for (const status of [200, 400, 403]) {
+        expect(classify('token-endpoint', status, page)).toMatchObject({ class: 'transient', rule: 'page' });
+      }
+    }
+    expect(classify('token-endpoint', 400, '<oauth><error>invalid_grant</error></oauth>').class).toBe('terminal');
+  });
+
   test('F12: 200 with HTML is transient', () => {
     expect(classify('token-endpoint', 200, '<!doctype html><title>Sign in</title>')).toMatchObject({
       class: 'transient',
@@ -179,7 +189,7 @@ describe('the order of the rules at the token endpoint', () => {
   });
 
   test('a provider that is known excludes the rows of the others', () => {
-    const text = '{"ok":false,"error":"account_inactive"}';
+    const text = '{"ok":false,"error":"org_login_required"}';
     const by = (provider: 'slack' | 'google') =>
       classifyFailure({ context: 'token-endpoint', httpStatus: 200, text, provider }).class;
     expect([by('slack'), by('google')]).toEqual(['terminal', 'transient']);
@@ -192,6 +202,32 @@ describe('an API', () => {
     expect(classify('api', 401, '{"error":{"message":"OAuth token has been revoked"}}').class).toBe('terminal');
     expect(classify('api', 403, '{"error":"insufficient_scope"}').class).toBe('config');
     expect(classify('api', 403, '').class).toBe('config');
+  });
+
+  test('E2: its answer with a status of success is data, unless it says itself that it is an error', () => {
+    const entries = [{ type: 'token_revoked' }, { code: 'invalid_token', message: 'Token expired' }];
+    for (const data of [
+      { data: entries },
+      { errors: [], error: null, ok: true, data: entries },
+      { code: 'token_expired' },
+    ]) {
+      expect(classify('api', 200, JSON.stringify(data))).toMatchObject({ class: 'not_auth', rule: 'none' });
+    }
+    expect(classify('api', 200, JSON.stringify({ ok: false, error: 'token_revoked' })).class).toBe('terminal');
+    expect(classify('api', 200, JSON.stringify({ errors: entries.slice(1) })).class).toBe('transient');
+  });
+
+  test('E2: invalid_token is one code for two things, and only its words tell them apart', () => {
+    const told = (words: string) =>
+      classify('api', 401, JSON.stringify({ error: 'invalid_token', error_description: words })).class;
+    expect(told('The token has been revoked')).toBe('terminal');
+    expect(told('The token expired')).toBe('transient');
+    expect(told('The token is expired, revoked or malformed')).toBe('transient');
+  });
+
+  test('E2: a 401 is about the caller, whatever word the API has for its errors', () => {
+    const text = JSON.stringify({ error: { type: 'invalid_request_error', message: 'No such thing' } });
+    expect([401, 400].map((status) => classify('api', status, text).class)).toEqual(['transient', 'not_auth']);
   });
 
   test('E2: the same code means another thing than at the token endpoint', () => {
