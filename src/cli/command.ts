@@ -28,6 +28,8 @@ export interface CommandIo {
   readonly write: (text: string) => void;
   /** One line for people on standard error. */
   readonly complain: (line: string) => void;
+  /** For a command that writes without end: resolves when both have room again; undefined where they have it now. */
+  readonly drained?: () => Promise<unknown> | undefined;
 }
 
 export interface CommandArguments {

@@ -4,6 +4,7 @@
  * Rule: the only file that ends the process or looks at its globals. The quick way understands only what is entirely
  * regular; help, mistakes and other commands are commander's. Each file it loads costs a millisecond, so they are few.
  */
+import { once } from 'node:events';
 import { homedir } from 'node:os';
 import { parseArgs } from 'node:util';
 import {
@@ -99,12 +100,20 @@ function parse(args: readonly string[], spec: CommandSpec): Omit<CommandArgument
   }
 }
 
+interface Writer {
+  readonly write: (text: string) => void;
+  readonly drained: () => Promise<unknown> | undefined;
+}
+
 /** Looks at a stream only when there is something to write: making one takes milliseconds. */
-function writer(stream: () => NodeJS.WriteStream): (text: string) => void {
+function writer(stream: () => NodeJS.WriteStream): Writer {
   let opened: NodeJS.WriteStream | null = null;
-  return (text) => {
-    opened ??= stream().on('error', leaveQuietly);
-    opened.write(text);
+  return {
+    write: (text) => {
+      opened ??= stream().on('error', leaveQuietly);
+      opened.write(text);
+    },
+    drained: () => (opened?.writableNeedDrain === true ? once(opened, 'drain') : undefined),
   };
 }
 
@@ -121,8 +130,8 @@ async function ask(question: string): Promise<string> {
 
 function processIo(): CommandIo {
   const { env, platform } = process;
-  const write = writer(() => process.stdout);
-  const writeError = writer(() => process.stderr);
+  const output = writer(() => process.stdout);
+  const errors = writer(() => process.stderr);
   return {
     env,
     home: homedir(),
@@ -143,7 +152,8 @@ function processIo(): CommandIo {
       process.on(name, listener);
       return () => process.off(name, listener);
     },
-    write,
-    complain: (line) => writeError(`${line}\n`),
+    write: output.write,
+    complain: (line) => errors.write(`${line}\n`),
+    drained: () => output.drained() ?? errors.drained(),
   };
 }

@@ -32,8 +32,8 @@ describe('freshd classify --context', () => {
 
   test('--provider leaves the rows of the others out', async () => {
     const argv = ['--context', 'token-endpoint', '--status', '200', '--provider'];
-    const text = '{"ok":false,"error":"account_inactive"}';
-    expect((await classify(text, ...argv, 'slack')).stdout).toContain('slack:account_inactive');
+    const text = '{"ok":false,"error":"org_login_required"}';
+    expect((await classify(text, ...argv, 'slack')).stdout).toContain('slack:org_login_required');
     expect((await classify(text, ...argv, 'google')).stdout).toContain('transient');
   });
 
@@ -76,9 +76,9 @@ describe('freshd classify with JSON lines', () => {
   });
 
   test('takes a body that is JSON already, and a provider', async () => {
-    const body = { ok: false, error: 'account_inactive' };
+    const body = { ok: false, error: 'org_login_required' };
     const members = { id: 1, context: 'token-endpoint', http_status: 200, body_or_stderr: body, provider: 'slack' };
-    expect((await classify(line(members))).stdout).toContain('slack:account_inactive');
+    expect((await classify(line(members))).stdout).toContain('slack:org_login_required');
   });
 
   test('goes on after a line that it cannot read, names it, and ends with 65', async () => {
@@ -94,6 +94,38 @@ describe('freshd classify with JSON lines', () => {
       'freshd: line 1: expected one JSON object, got something else\n' +
         'freshd: line 2: context: expected one of token-endpoint, api, script-stderr, agent-text\n',
     );
+  });
+
+  test('says of a line that is too long that it is, and answers the next', async () => {
+    const good = line({ id: 'ok', context: 'api', http_status: 503, body_or_stderr: '' });
+    const long = line({ id: 'long', context: 'api', http_status: 401, body_or_stderr: 'x'.repeat(1_100_000) });
+    const input = async function* () {
+      yield new TextEncoder().encode(long + good);
+    };
+    const { exitCode, stdout, stderr } = await runIn({ input }, 'classify');
+    expect(exitCode).toBe(65);
+    expect(stdout).toBe(
+      line({ id: null, class: null, rule: 'invalid_input' }) +
+        line({ id: 'ok', class: 'transient', rule: 'status:503' }),
+    );
+    expect(stderr).toBe('freshd: line 1: expected one JSON object, got a line of more than 1048576 characters\n');
+  });
+
+  test('reads on only when whoever reads it has kept up, so that its memory stays bounded', async () => {
+    const events: string[] = [];
+    const input = async function* () {
+      for (const id of ['first', 'second']) {
+        events.push(`read ${id}`);
+        yield new TextEncoder().encode(line({ id, context: 'api', http_status: 503, body_or_stderr: '' }));
+      }
+    };
+    const drained = async (): Promise<void> => {
+      await new Promise(setImmediate);
+      events.push('drained');
+    };
+    const heard = (text: string): number => events.push(`wrote ${(JSON.parse(text) as { id: string }).id}`);
+    expect((await runIn({ input, drained, heard }, 'classify')).exitCode).toBe(0);
+    expect(events).toEqual(['read first', 'wrote first', 'drained', 'read second', 'wrote second', 'drained']);
   });
 
   test('A10: repeats nothing of what it was shown', async () => {
