@@ -7,7 +7,6 @@
 import { isLiteralObject, type LiteralObject, type ObjectsInText, objectsIn, wholeObject } from './failure-literal.ts';
 import { xmlIn } from './failure-markup.ts';
 import {
-  aadCodesIn,
   beginsPage,
   bounded,
   codesInText,
@@ -109,8 +108,9 @@ function errorIn(object: LiteralObject): StatedError | null {
   ];
   const messages = parts.flatMap(messagesOf);
   const status = parts.map(statusOf).find((value) => value !== null) ?? null;
-  if (codes.length === 0 && messages.length === 0 && status === null) return null;
-  return { status, codes: [...codes, ...messages.flatMap(codesInMessage)], messages };
+  const said = [...messages.flatMap(codesInMessage), ...parts.flatMap(wordSaid)];
+  if (codes.length === 0 && said.length === 0 && messages.length === 0 && status === null) return null;
+  return { status, codes: [...codes, ...said], messages };
 }
 
 /** Servers differ in case, and so do those who print what they said. */
@@ -130,9 +130,8 @@ function nestedParts(object: LiteralObject, depth: number): LiteralObject[] {
 function objectsOf(value: unknown): LiteralObject[] {
   if (isLiteralObject(value)) return [value];
   if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).filter(isLiteralObject);
-  // An object that was put into a string on its way.
-  const whole = typeof value === 'string' ? wholeObject(value) : null;
-  return whole === null ? [] : [whole];
+  // An object that was put into a string on its way, alone or behind words.
+  return typeof value === 'string' && value.includes('{') ? objectsIn(value).objects.slice(0, ITEMS_MAX) : [];
 }
 
 function codesOf(part: LiteralObject, members: readonly string[]): string[] {
@@ -180,7 +179,13 @@ function statusIn(errors: readonly StatedError[]): number | null {
 /** Google's Identity Toolkit has its code as message (`TOKEN_EXPIRED`), Microsoft begins its messages with one. */
 function codesInMessage(message: string): string[] {
   const capitals = CAPITALS.exec(message)?.[1];
-  return [...aadCodesIn(message), ...(capitals === undefined ? [] : [capitals])];
+  return [...codesInText([message]), ...(capitals === undefined ? [] : [capitals])];
+}
+
+/** A library's error whose message is the server's code, and no word besides. */
+function wordSaid(part: LiteralObject): string[] {
+  const said = part.message ?? part.msg;
+  return typeof said === 'string' && said.includes('_') && CODE_SHAPE.test(said) ? [said] : [];
 }
 
 function normalized(codes: readonly string[]): string[] {

@@ -51,6 +51,7 @@ export const TOKEN_ENDPOINT_SHAPES: readonly CodeShape[] = [
   ACCOUNTS,
   CLIENTS,
   { class: 'config', code: 'invalid_scope', pattern: /(?:^|_)scopes?(?:_|$)/ },
+  { class: 'config', code: 'not_allowed_here', pattern: /(?:^|_)(?:country|region|territory|location|geo)(?:_|$)/ },
   OUTAGES,
 ];
 

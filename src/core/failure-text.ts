@@ -4,7 +4,7 @@
  * Rule: grammar, bounded on both sides, so that ids, ports, counts and remarks stay out; it judges nothing.
  */
 
-export function aadCodesIn(text: string): string[] {
+function aadCodesIn(text: string): string[] {
   return [...text.matchAll(/(?<![A-Za-z0-9])AADSTS(\d{4,7})(?!\d)/g)].map(([, number]) => `aadsts_${number}`);
 }
 

@@ -59,7 +59,19 @@ export const LOGINS: readonly Phrase[] = [
     class: 'terminal',
     code: 'no_account',
     pattern:
-      /\bdo(?:es)? not (?:currently )?have an active account\b|\bno (?:active|logged[ -]in|signed[ -]in) account\b|\bno (?:stored|saved|valid|cached|usable) credentials?\b|\bno (?:authorization|authentication|login|auth) (?:information|info|data|details)\b.{0,8} (?:found|stored)\b|\bno (?:(?:oauth|access|auth|api|session) )?tokens? (?:was |were )?(?:found|stored|cached|available)\b|\bcredentials? (?:were|was|are|is) not found\b|\b(?:unable|failed) to (?:locate|find) (?:\w{1,24} )?credentials?\b|\bcould not (?:locate|find) (?:\w{1,24} )?credentials?\b/i,
+      /\bdo(?:es)? not (?:currently )?have an active account\b|\bno (?:active|logged[ -]in|signed[ -]in) account\b|\bno (?:(?:auth|api|oauth|login) )?credentials? (?:found|configured|stored|available)\b|\bno (?:stored|saved|valid|cached|usable) credentials?\b|\bcould not be found in the keychain\b|\bno (?:authorization|authentication|login|auth) (?:information|info|data|details)\b.{0,8} (?:found|stored)\b|\bno (?:(?:oauth|access|auth|api|session) )?tokens? (?:was |were )?(?:found|stored|cached|available)\b|\bcredentials? (?:were|was|are|is) not found\b|\b(?:unable|failed) to (?:locate|find) (?:\w{1,24} )?credentials?\b|\bcould not (?:locate|find) (?:\w{1,24} )?credentials?\b/i,
+  },
+  {
+    class: 'terminal',
+    code: 'not_logged_in',
+    pattern:
+      /^(?:\W{0,3}\w{0,24}(?:error|fatal)?[:)\]]?\s{1,3})?(?:you(?: are|'re) )?(?:not (?:currently )?|un)authenticated(?=$|[.;,:·!])/i,
+  },
+  {
+    class: 'terminal',
+    code: 'account_gone',
+    pattern:
+      /\b(?:account|user|workspace|organi[sz]ation)\b(?: \S{1,24}){0,3}? (?:has been|is|was) (?:deactivated|disabled|suspended|banned)\b/i,
   },
   // git, when the credential it holds was refused and nobody is there to be asked.
   {
