@@ -135,12 +135,15 @@ function objectsOf(value: unknown): LiteralObject[] {
 }
 
 function codesOf(part: LiteralObject, members: readonly string[]): string[] {
-  const named = members.flatMap((member) => {
-    const value = part[member];
-    return typeof value === 'string' && CODE_SHAPE.test(value) ? [value] : [];
-  });
+  const named = members.flatMap((member) => stringsOf(part[member])).filter((value) => CODE_SHAPE.test(value));
   const numbers = Array.isArray(part.error_codes) ? part.error_codes.slice(0, ITEMS_MAX) : [];
   return [...numbers.flatMap((value) => (typeof value === 'number' ? [`aadsts_${value}`] : [])), ...named];
+}
+
+/** One, or several in an array. */
+function stringsOf(value: unknown): string[] {
+  const values: readonly unknown[] = Array.isArray(value) ? value.slice(0, ITEMS_MAX) : [value];
+  return values.filter((item) => typeof item === 'string');
 }
 
 /** Dropbox: `expired_access_token/..`, a path of codes that ends in padding. */
@@ -151,10 +154,7 @@ function summaryCodes(part: LiteralObject): string[] {
 }
 
 function messagesOf(part: LiteralObject): string[] {
-  const said = MESSAGE_MEMBERS.flatMap((member) => {
-    const value = part[member];
-    return typeof value === 'string' && value !== '' ? [value] : [];
-  });
+  const said = MESSAGE_MEMBERS.flatMap((member) => stringsOf(part[member])).filter((value) => value !== '');
   // A single word is a code or a title, but for bot interfaces, whose libraries join it to its number.
   const numbered = typeof part.error_code === 'number' && typeof part.description === 'string';
   const joined = numbered ? [`${part.error_code}: ${part.description}`] : [];
@@ -230,6 +230,7 @@ const CODE_MEMBERS = [
   'code',
   'error_code',
   'error',
+  'errors',
   'reason',
   'error_type',
   'status',

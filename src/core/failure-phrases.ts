@@ -62,7 +62,7 @@ export const DEAD_GRANTS: readonly Phrase[] = [
     class: 'terminal',
     code: 'refresh_token_dead',
     pattern:
-      /\b(?:no|without a|missing(?: its)?|lacks a) refresh[ _]token\b(?! (?:in|parameter|was sent))|\bis missing (?:access|refresh)_token\b/i,
+      /\b(?:no|without a|missing(?: its)?|lacks a) refresh[ _]token\b(?! (?:in|parameter|was sent))|\bis missing (?:access|refresh)_token\b|\brefresh[ _]token is not (?:set|available|present)\b/i,
   },
   {
     class: 'terminal',

@@ -65,7 +65,7 @@ export const LOGINS: readonly Phrase[] = [
     class: 'terminal',
     code: 'not_logged_in',
     pattern:
-      /^(?:\W{0,3}\w{0,24}(?:error|fatal)?[:)\]]?\s{1,3})?(?:you(?: are|'re) )?(?:not (?:currently )?|un)authenticated(?=$|[.;,:·!])/i,
+      /^(?:\W{0,3}\w{0,24}(?:error|fatal)?[:)\]]?\s{1,3})?(?:you(?: are|'re) )?(?:(?:not (?:currently )?|un)authenticated|(?:log-?in|sign-?in) (?:is )?required)(?=$|[.;,:·!])/i,
   },
   {
     class: 'terminal',
@@ -141,7 +141,7 @@ export const TRANSPORT: readonly Phrase[] = [
     class: 'transient',
     code: 'connection_lost',
     pattern:
-      /\b(?:ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|EPROTO|NGHTTP2_\w+)\b|\bconnection (?:was |is )?(?:reset|closed|aborted|lost|error|broken|terminated)\b|\bconnection\w*error\b|\bsocket (?:hang ?up|closed|error)\b|\bunexpected (?:eof|end of (?:file|stream|json))\b|\bbroken pipe\b|\breset before headers\b|\bremote end closed\b|\bserver disconnected\b|\bempty reply\b|\bgoaway\b/i,
+      /\b(?:ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|EPROTO|NGHTTP2_\w+)\b|\bconnection (?:was |is )?(?:reset|closed|aborted|lost|error|broken|terminated)\b|\bconnection\w*error\b|\bsocket (?:hang ?up|closed|error|disconnected)\b|: EOF$|\bunexpected (?:eof|end of (?:file|stream|json))\b|\bbroken pipe\b|\breset before headers\b|\bremote end closed\b|\bserver disconnected\b|\bempty reply\b|\bgoaway\b/i,
   },
   {
     class: 'transient',
