@@ -8,6 +8,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { Socket } from 'node:net';
 import { errnoOf } from '../port-error.ts';
 import { connectTo } from './connect.ts';
+import { unpack } from './content-coding.ts';
 import { objectIn } from './json.ts';
 import { type Limit, timeLimit, within } from './limit.ts';
 import { NoAnswer } from './no-answer.ts';
@@ -60,7 +61,10 @@ async function send(socket: Socket, url: URL, { method, headers, body }: Outgoin
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       httpRequest(options, resolve).on('error', reject).end(body);
     });
-    return responseOf(incoming, await bodyOf(incoming));
+    const answer = await bodyOf(incoming);
+    // A body that only the end of its connection delimits looks whole when we have cut it off ourselves.
+    if (socket.errored !== null && objectIn(answer) === null) throw socket.errored;
+    return responseOf(incoming, answer);
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
     const errno = errnoOf(error) ?? '';
@@ -80,12 +84,20 @@ async function bodyOf(incoming: IncomingMessage): Promise<string> {
       if (bytes > ANSWER_BYTES_MAX) throw sent('answer_too_large', 'expected a token response, got over 1 MiB');
     }
   } catch (error) {
-    const text = Buffer.concat(chunks).toString('utf8');
+    if (error instanceof NoAnswer) throw error;
+    const text = textOf(chunks, incoming);
     // An object that closes is whole: a part of one never does.
-    if (!(error instanceof NoAnswer) && objectIn(text) !== null) return text;
+    if (objectIn(text) !== null) return text;
     throw error;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return textOf(chunks, incoming);
+}
+
+/** @throws NoAnswer when it is far larger than it was on the way */
+function textOf(chunks: readonly Buffer[], { headers }: IncomingMessage): string {
+  const unpacked = unpack(Buffer.concat(chunks), headers['content-encoding'], ANSWER_BYTES_MAX);
+  if (unpacked.kind === 'bytes') return unpacked.bytes.toString('utf8');
+  throw sent('answer_too_large', 'expected a token response, got over 1 MiB');
 }
 
 function responseOf(incoming: IncomingMessage, body: string): Response {

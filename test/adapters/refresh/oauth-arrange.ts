@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, connect as netConnect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,22 +69,32 @@ export async function authorizationServer(options: AuthorizationServerOptions = 
 }
 
 /** A server that speaks no HTTP of its own: each test says what it does with a connection. */
-export async function rawServer(onConnection: (socket: Socket) => void): Promise<string> {
+export async function rawServer(onConnection: (socket: Socket) => void, host = '127.0.0.1'): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => undefined));
     onConnection(socket);
   });
-  await listening(server);
+  await listening(server, host);
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}/token`;
+}
+
+/** Another address of this machine for what listens at 127.0.0.1. @returns its port */
+export async function forwardFrom(host: string, target: number): Promise<number> {
+  const place = await rawServer((socket) => {
+    const upstream = netConnect(target, '127.0.0.1').on('error', () => socket.destroy());
+    socket.once('close', () => upstream.destroy());
+    socket.pipe(upstream).pipe(socket);
+  }, host);
+  return Number(new URL(place).port);
 }
 
 /** Answers every request with these bytes, once its body is whole, and hangs up. */
-export function answering(bytes: string): Promise<string> {
+export function answering(bytes: string | Buffer): Promise<string> {
   return rawServer((socket) => {
     let seen = '';
     socket.on('data', (chunk) => {
@@ -110,14 +121,17 @@ export interface TunnelProxy {
   readonly requests: { readonly authority: string; readonly authorization: string | undefined }[];
 }
 
-/** A proxy that opens tunnels, always to `target`; with `status` it refuses. */
+/** A proxy that opens tunnels, always to `target`; with `status` it refuses, `opened` is what it says else. */
 export async function tunnelProxy(options: {
   readonly target: number;
   readonly status?: number;
+  readonly opened?: string;
+  readonly tls?: Certificate;
 }): Promise<TunnelProxy> {
   const requests: TunnelProxy['requests'] = [];
   const sockets = new Set<Socket>();
-  const server = createHttpServer().on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+  const proxy = options.tls === undefined ? createHttpServer() : createHttpsServer(options.tls);
+  const server = proxy.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     requests.push({ authority: request.url ?? '', authorization: request.headers['proxy-authorization'] });
     sockets.add(socket.on('error', () => undefined));
     if (options.status !== undefined) {
@@ -125,7 +139,7 @@ export async function tunnelProxy(options: {
       return;
     }
     const upstream = netConnect(options.target, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.write(`HTTP/1.1 ${options.opened ?? '200 Connection established'}\r\n\r\n`);
       upstream.write(head);
       upstream.pipe(socket).pipe(upstream);
     });
@@ -139,8 +153,8 @@ export async function tunnelProxy(options: {
   return { port: (server.address() as AddressInfo).port, requests };
 }
 
-async function listening(server: Server): Promise<void> {
-  server.listen(0, '127.0.0.1');
+async function listening(server: Server, host = '127.0.0.1'): Promise<void> {
+  server.listen(0, host);
   await once(server, 'listening');
 }
 
@@ -151,7 +165,10 @@ export interface Certificate {
 }
 
 /** A certificate that vouches for itself; null where there is no openssl. */
-export function selfSigned(names: readonly string[] = ['IP:127.0.0.1', 'DNS:auth.test']): Certificate | null {
+export function selfSigned(
+  names: readonly string[] = ['IP:127.0.0.1', 'IP:::1', 'DNS:auth.test'],
+  { isExpired = false } = {},
+): Certificate | null {
   const directory = mkdtempSync(join(tmpdir(), 'freshd-ca-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const [keyPath, path] = [join(directory, 'key.pem'), join(directory, 'ca.pem')];
@@ -159,6 +176,8 @@ export function selfSigned(names: readonly string[] = ['IP:127.0.0.1', 'DNS:auth
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   try {
     execFileSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', keyPath, '-out', path], { stdio: 'pipe' });
+    const again = ['x509', '-in', path, '-signkey', keyPath, '-days', '-1', '-out', path];
+    if (isExpired) execFileSync('openssl', again, { stdio: 'pipe' });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
