@@ -123,24 +123,28 @@ function authenticationOf({ clientAuthentication, clientSecret }: OauthClientOpt
     : oauth.ClientSecretPost(clientSecret);
 }
 
-/** OpenID Connect Discovery, then RFC 8414; kept until it is forgotten. Nothing secret is sent. */
+/**
+ * OpenID Connect Discovery, then RFC 8414: a server that has only the second may answer anything at the place of the first.
+ * Kept until it is forgotten. Nothing secret is sent.
+ */
 async function discover(issuer: URL, carrying: ExchangeOptions): Promise<oauth.AuthorizationServer> {
   refuseUnlessPrivate('issuer', issuer.href);
   const http = httpOf((url, request) => carry(url, request, carrying, 'form'));
+  const failures: NoAnswer[] = [];
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     try {
       const response = await oauth.discoveryRequest(issuer, { algorithm, ...http });
-      if (response.status === 404 && algorithm === 'oidc') continue;
       return await oauth.processDiscoveryResponse(issuer, response);
     } catch (error) {
-      throw discoveryFailure(error, issuer);
+      if (error instanceof NoAnswer) throw new NoAnswer(error.message, { code: error.code, isSent: false });
+      failures.push(discoveryFailure(error, issuer));
     }
   }
-  throw discoveryFailure(null, issuer);
+  // A document of another issuer says more than that there is none.
+  throw failures.find(({ code }) => code === 'issuer_mismatch') ?? failures[0] ?? discoveryFailure(null, issuer);
 }
 
 function discoveryFailure(error: unknown, { host }: URL): NoAnswer {
-  if (error instanceof NoAnswer) return new NoAnswer(error.message, { code: error.code, isSent: false });
   const isOther = error instanceof oauth.OperationProcessingError && error.code === oauth.JSON_ATTRIBUTE_COMPARISON;
   const seen = isOther ? 'one of another issuer' : 'something else';
   const remedy = isOther ? 'write "issuer" exactly as the document does' : 'give "tokenEndpoint" if it has none';
