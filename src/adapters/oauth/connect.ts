@@ -70,7 +70,8 @@ async function tunnel(direct: Socket, url: URL, to: { readonly proxy: ProxyServe
   });
   request.end();
   const status = await answered;
-  if (status === 200) return socket;
+  // RFC 9110 §9.3.6: any of them opens it.
+  if (status >= 200 && status < 300) return socket;
   socket.destroy();
   const remedy = status === 407 ? 'put user and password into its address' : 'ask who runs it';
   throw unsent(`expected the proxy to open a tunnel to ${url.host}, got status ${status}; ${remedy}`, {

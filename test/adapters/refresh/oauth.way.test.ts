@@ -1,7 +1,16 @@
 /** How a native refresh gets to its server: encryption, an authority of one's own, proxies. */
 import { rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { authorizationServer, closedPort, native, selfSigned, tunnelProxy } from './oauth-arrange.ts';
+import {
+  authorizationServer,
+  closedPort,
+  forwardFrom,
+  native,
+  rawServer,
+  selfSigned,
+  tunnelProxy,
+} from './oauth-arrange.ts';
 import { failureOf } from './running-script.ts';
 
 const NO_OPENSSL = 'openssl is not there to make a certificate';
@@ -31,6 +40,33 @@ describe('encryption', () => {
     });
   });
 
+  test('a certificate that has expired is refused, and the clock is named', async (ctx) => {
+    const tls = selfSigned(undefined, { isExpired: true });
+    if (tls === null) return ctx.skip(NO_OPENSSL);
+    const server = await authorizationServer({ tls });
+    const failure = failureOf(await native({ tokenEndpoint: server.tokenEndpoint, caFile: tls.path }).run('rt'));
+    expect(failure).toMatchObject({ class: 'transient', code: 'tls_failed', unsent: true, doubt: false });
+    expect(failure.detail).toMatch(/CERT_HAS_EXPIRED.*clock/);
+    expect(server.state().requests.token).toBe(0);
+  });
+
+  test('what speaks no TLS is a connection that was not made', async () => {
+    const server = await authorizationServer();
+    const refresh = native({ tokenEndpoint: `https://127.0.0.1:${server.port}/token` });
+    expect(failureOf(await refresh.run('rt'))).toMatchObject({ code: 'tls_failed', unsent: true, doubt: false });
+  });
+
+  test('an address of IPv6 is verified as that', async (ctx) => {
+    const tls = selfSigned();
+    if (tls === null) return ctx.skip(NO_OPENSSL);
+    const server = await authorizationServer({ tls });
+    const port = await forwardFrom('::1', server.port);
+    const refresh = native({ tokenEndpoint: `https://[::1]:${port}/token`, caFile: tls.path });
+    expect((await refresh.run(server.seed().refresh_token)).kind).toBe('response');
+    const other = native({ tokenEndpoint: `https://[::1]:${port}/token`, caFile: selfSigned(['IP:::2'])?.path ?? '' });
+    expect(failureOf(await other.run('rt'))).toMatchObject({ code: 'tls_failed', unsent: true });
+  });
+
   test('a caFile that is missing is found without a request, and counts as cured when it is back', async (ctx) => {
     const tls = selfSigned();
     if (tls === null) return ctx.skip(NO_OPENSSL);
@@ -56,6 +92,43 @@ describe('a proxy', () => {
     });
     expect((await refresh.run(server.seed().refresh_token)).kind).toBe('response');
     expect(proxy.requests).toEqual([{ authority: 'auth.test:443', authorization: `Basic ${btoa('me:p@ss')}` }]);
+  });
+
+  test('may be reached encrypted itself, and may say otherwise that its tunnel is open', async (ctx) => {
+    const tls = selfSigned();
+    if (tls === null) return ctx.skip(NO_OPENSSL);
+    const server = await authorizationServer({ tls });
+    const proxy = await tunnelProxy({ target: server.port, tls, opened: '204 Go on' });
+    const refresh = native({
+      tokenEndpoint: 'https://auth.test:8443/token',
+      caFile: tls.path,
+      environment: { HTTPS_PROXY: `https://127.0.0.1:${proxy.port}` },
+    });
+    expect((await refresh.run(server.seed().refresh_token)).kind).toBe('response');
+    expect(proxy.requests).toEqual([{ authority: 'auth.test:8443', authorization: undefined }]);
+  });
+
+  test.each([
+    ['says nothing', () => undefined, 'connect_timeout'],
+    ['hangs up', (socket: Socket) => socket.destroy(), 'connection_failed'],
+    ['speaks no HTTP', (socket: Socket) => socket.write('SSH-2.0-OpenSSH\r\n'), 'connection_failed'],
+    ['never ends its head', (socket: Socket) => socket.write('HTTP/1.1 200 OK\r\nx: y\r\n'), 'connect_timeout'],
+  ])('that %s leaves nothing sent and nothing in doubt', async (_name, answer, code) => {
+    const place = new URL(await rawServer((socket) => socket.once('data', () => answer(socket))));
+    const environment = { https_proxy: place.origin };
+    const refresh = native({ tokenEndpoint: 'https://auth.test/token', environment, connectTimeoutMs: 300 });
+    expect(failureOf(await refresh.run('rt'))).toMatchObject({ class: 'transient', code, doubt: false, unsent: true });
+  });
+
+  test('that opens a tunnel to somebody else is found out by the certificate', async (ctx) => {
+    const [tls, other] = [selfSigned(), selfSigned()];
+    if (tls === null || other === null) return ctx.skip(NO_OPENSSL);
+    const impostor = await authorizationServer({ tls: other });
+    const proxy = await tunnelProxy({ target: impostor.port });
+    const environment = { https_proxy: `http://127.0.0.1:${proxy.port}` };
+    const refresh = native({ tokenEndpoint: 'https://auth.test/token', caFile: tls.path, environment });
+    expect(failureOf(await refresh.run('rt'))).toMatchObject({ code: 'tls_failed', unsent: true, doubt: false });
+    expect(impostor.state().requests.token).toBe(0);
   });
 
   test.each([
