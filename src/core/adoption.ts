@@ -138,7 +138,7 @@ function isLatchedTo(state: CredentialState, grant: Grant): boolean {
 function latchedAgain(state: CredentialState, grant: Grant, now: Now): CredentialState {
   const latch = latchIn(state.phase);
   if (latch === null) return state;
-  const held = state.held ?? (grant.token === null ? null : hold(grant.token, state.generation, now));
+  const held = state.held ?? (grant.token === null ? null : holdAgain(grant.token, state.generation, now));
   if (latch.local) return { ...state, held, phase: dueNow(now) };
   const known = { ...state, held, grant: grant.fingerprint };
   const wasSpoiled = latch.reason === 'store_blanked' || latch.reason === 'state_broken';
@@ -155,7 +155,7 @@ const REFUSED_BEFORE = { reason: 'terminal', code: 'refused_before' } as const;
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */
 function resumed(state: CredentialState, token: Token, now: Now): CredentialState {
   const dated = { ...token, obtainedAt: token.obtainedAt ?? state.issuedAt };
-  const held = { ...state, held: { ...hold(dated, state.generation, now), isRemembered: true } as const };
+  const held = { ...state, held: holdAgain(dated, state.generation, now) };
   if (state.failures > 0) return { ...held, phase: retryPhase(held, now) };
   if (state.lastFailure?.class === 'rate_limited') {
     return { ...held, phase: { kind: 'backing_off', due: state.notBefore ?? now.monotonicMs } };
@@ -164,6 +164,10 @@ function resumed(state: CredentialState, token: Token, now: Now): CredentialStat
   const phase = plannedOfStored(held, now);
   return isTroubled || isExpired(held.held, now) ? { ...held, phase } : recovered(held, phase, now);
 }
+
+/** Under the generation that is remembered for it. */
+const holdAgain = (token: Token, generation: number, now: Now) =>
+  ({ ...hold(token, generation, now), isRemembered: true }) as const;
 
 const recoveredUnless = (isStale: boolean, state: CredentialState, now: Now): CredentialState =>
   isStale ? { ...state, phase: planned(state, now) } : recovered(state, plannedOfStored(state, now), now);

@@ -223,6 +223,19 @@ describe('what was published stays until it is known to be bad', () => {
     expect(again.state.generation).toBeGreaterThan(given);
   });
 
+  it('I10 F84: nor where the credential was latched before and after the restart', () => {
+    const life = createLife({ server: failing(INVALID_GRANT) });
+    life.pass(8 * HOUR);
+    expect(life.state.phase.kind).toBe('reauthorization_required');
+    const memory = remember(life.state, life.now);
+    const given = life.state.generation + 1;
+    const now = { wallMs: epochMs(life.now.wallMs + MINUTE), monotonicMs: monotonicMs(0) };
+    const again = createLife({ memory, at: now, first: loaded(grant(1)) });
+    expect(again.state.phase.kind).toBe('reauthorization_required');
+    again.dispatch(moved(grant(3, { issuedAt: now.wallMs })));
+    expect(again.state.generation).toBeGreaterThan(given);
+  });
+
   it('a new generation starts at the epoch second', () => {
     expect(createLife().state.generation).toBe(START / 1000 + 1);
   });
