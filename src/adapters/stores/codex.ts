@@ -21,6 +21,8 @@ export function createCodexCodec(life: LifeOptions): StoreCodec {
       },
       whenNew: null,
       needsExpiry: false,
+      // Its program reads no other, and would take the whole file for broken.
+      moments: 'iso',
     },
     life,
   );

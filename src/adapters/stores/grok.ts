@@ -1,9 +1,10 @@
 /**
  * A login in the `auth.json` of Grok, whose versions spell its members differently. Not an official contract.
  *
- * Rule: every spelling is read, and the one that was found is written back. The `auth.json.lock` beside it is always there
- * and says nothing: nobody waits for it.
+ * Rule: every spelling is read, and the one that was found is written back; if the same value stands there in several, all of
+ * them. The `auth.json.lock` beside it is always there and says nothing: nobody waits for it.
  */
+import { readMoment } from '../../core/moment.ts';
 import { findEntry, spellingIn } from './entries.ts';
 import { isJsonObject, type JsonObject } from './json-document.ts';
 import { createPlacedCodec, type Path, type Places, type Whereabouts } from './json-places.ts';
@@ -15,10 +16,10 @@ export function createGrokCodec({ entry, ...life }: LifeOptions & { readonly ent
     {
       locate: (root): Whereabouts => {
         if (entry === null && isJsonObject(root) && isLogin(root)) {
-          return { kind: 'places', places: placesIn(root, []) };
+          return { kind: 'places', ...placesIn(root, []) };
         }
         const found = findEntry(root, { within: [], entry, isLogin });
-        return found.kind === 'entry' ? { kind: 'places', places: placesIn(found.value, found.path) } : found;
+        return found.kind === 'entry' ? { kind: 'places', ...placesIn(found.value, found.path) } : found;
       },
       whenNew: null,
       needsExpiry: true,
@@ -27,12 +28,20 @@ export function createGrokCodec({ entry, ...life }: LifeOptions & { readonly ent
   );
 }
 
-function placesIn(login: JsonObject, path: Path): Places {
-  return {
-    access_token: [...path, spellingIn(login, ACCESS)],
-    refresh_token: [...path, spellingIn(login, REFRESH)],
-    expires_at: [...path, spellingIn(login, EXPIRES)],
-  };
+function placesIn(login: JsonObject, path: Path): { readonly places: Places; readonly twins: readonly Places[] } {
+  const names = Object.entries({ access_token: ACCESS, refresh_token: REFRESH, expires_at: EXPIRES });
+  const read = names.map(([meaning, spellings]) => ({ meaning, spellings, name: spellingIn(login, spellings) }));
+  const twins = read.flatMap(({ meaning, spellings, name }) =>
+    spellings
+      .filter((other) => other !== name && isSame(login[other], login[name]))
+      .map((other): Places => ({ [meaning]: [...path, other] })),
+  );
+  return { places: Object.fromEntries(read.map(({ meaning, name }) => [meaning, [...path, name]])), twins };
+}
+
+/** Any moment is an expiry; but under the name of a token there could also stand a key of another kind. */
+function isSame(other: unknown, one: unknown): boolean {
+  return readMoment(other) !== null || (typeof other === 'string' && other !== '' && other === one);
 }
 
 const isLogin = (value: JsonObject): boolean =>

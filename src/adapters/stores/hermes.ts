@@ -34,6 +34,8 @@ export function createHermesCodec({ entry, ...life }: LifeOptions & { readonly e
       },
       whenNew: null,
       needsExpiry: true,
+      // Its program reads no other, and would take the whole file for broken.
+      moments: 'iso',
     },
     life,
   );

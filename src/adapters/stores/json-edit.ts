@@ -33,7 +33,11 @@ function applyEdit(text: string, { path, value }: JsonEdit): string {
       const isAddable = value !== undefined && opening === '{';
       return isAddable ? insert(text, { opening: at, items, name, depth }, nest(path.slice(depth + 1), value)) : text;
     }
-    if (value === undefined && depth === path.length - 1) return remove(text, items, item);
+    if (value === undefined && depth === path.length - 1) {
+      const without = remove(text, items, item);
+      // Readers take the last of several members of one name: none of them may come to the fore.
+      return opening === '{' ? applyEdit(without, { path, value }) : without;
+    }
     at = item.valueStart;
   }
   return value === undefined ? text : replace(text, at, value);

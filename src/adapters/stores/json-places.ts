@@ -3,7 +3,7 @@
  *
  * Rule: only the named places are read or changed, in the spelling in which they were found; everything else stays.
  */
-import { writeMomentLike } from '../../core/moment.ts';
+import { isoText, readMoment, writeMomentLike } from '../../core/moment.ts';
 import type { EpochMs, TokenResponse, TokenSet } from '../../core/token.ts';
 import { PortError } from '../../daemon/ports.ts';
 import { isJsonObject, parseJson, valueAt } from './json-document.ts';
@@ -27,7 +27,12 @@ export interface Places {
 
 /** Where a document keeps the credential, or why it holds none. */
 export type Whereabouts =
-  | { readonly kind: 'places'; readonly places: Places }
+  | {
+      readonly kind: 'places';
+      readonly places: Places;
+      /** Where the same values stand once more, under other names; they are kept the same. */
+      readonly twins?: readonly Places[];
+    }
   | { readonly kind: 'missing' | 'broken'; readonly detail: string };
 
 export interface JsonShape {
@@ -37,6 +42,8 @@ export interface JsonShape {
   readonly whenNew: Places | null;
   /** Its tool expects an expiry: an assumed one is written rather than none. */
   readonly needsExpiry: boolean;
+  /** How its tool writes a moment, for a place where none is found whose spelling could be kept; absent: ms. */
+  readonly moments?: 'iso';
 }
 
 export function createPlacedCodec(shape: JsonShape, life: LifeOptions): StoreCodec {
@@ -59,11 +66,10 @@ export function createPlacedCodec(shape: JsonShape, life: LifeOptions): StoreCod
       const found = shape.locate(root);
       const places = found.kind === 'places' ? found.places : shape.whenNew;
       if (places === null) throw notBegunHere();
-      const { needsExpiry } = shape;
-      const edited = editJson(
-        isEmpty ? '{}' : text,
-        editsFor(next, { places, root, receivedAt, response, needsExpiry }),
-      );
+      const target = { root, receivedAt, response, shape };
+      const twins = found.kind === 'places' ? (found.twins ?? []) : [];
+      const edits = [places, ...twins].flatMap((each) => editsFor(next, { ...target, places: each }));
+      const edited = editJson(isEmpty ? '{}' : text, edits);
       return text === null ? `${JSON.stringify(JSON.parse(edited), null, 2)}\n` : edited;
     },
   };
@@ -80,18 +86,20 @@ interface Target {
   readonly root: unknown;
   readonly receivedAt: EpochMs;
   readonly response: TokenResponse;
-  readonly needsExpiry: boolean;
+  readonly shape: JsonShape;
 }
 
 /** The account is left alone: it says whose file it is, and an answer does not change that. */
-function editsFor(next: TokenSet, { places, root, receivedAt, response, needsExpiry }: Target): JsonEdit[] {
+function editsFor(next: TokenSet, { places, root, receivedAt, response, shape }: Target): JsonEdit[] {
   const edits: JsonEdit[] = [];
   const set = (path: Path | undefined, value: (found: unknown) => unknown): void => {
     if (path !== undefined) edits.push({ path, value: value(valueAt(root, path)) });
   };
-  const momentLike = (moment: EpochMs | null) => (found: unknown) =>
+  const momentLike = (moment: EpochMs | null) => (found: unknown) => {
     // What timed the former token must not time this one.
-    moment === null ? undefined : writeMomentLike(found, moment);
+    if (moment === null) return undefined;
+    return shape.moments === 'iso' && readMoment(found) === null ? isoText(moment) : writeMomentLike(found, moment);
+  };
 
   if (next.refreshToken !== null) {
     set(places.refresh_token, () => next.refreshToken);
@@ -99,7 +107,7 @@ function editsFor(next: TokenSet, { places, root, receivedAt, response, needsExp
   }
   if (next.accessToken === null) return edits;
   const obtainedAt = next.obtainedAt ?? receivedAt;
-  const isStated = next.expiry.kind === 'known' || (next.expiry.kind === 'assumed' && needsExpiry);
+  const isStated = next.expiry.kind === 'known' || (next.expiry.kind === 'assumed' && shape.needsExpiry);
   const expiresAt = isStated ? next.expiry.expiresAt : null;
   set(places.access_token, () => next.accessToken);
   if (typeof response.id_token === 'string') set(places.id_token, () => response.id_token);

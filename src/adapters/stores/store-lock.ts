@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PortError, type Release } from '../../daemon/ports.ts';
 import { acquireKernelLock, type KernelLock } from '../kernel-lock.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
@@ -95,17 +95,19 @@ async function statOrNull(path: string): Promise<Stats | null> {
 }
 
 /**
- * The file that `path` names, symlinks resolved. The file itself may be missing; its directory then names it.
+ * The file that `path` names, symlinks resolved. The file itself may be missing: its directory then names it, or that of the
+ * place to which a link leads.
  * @throws PortError
  */
-export async function realPathOf(path: string): Promise<string> {
+export async function realPathOf(path: string, linksMax = LINKS_MAX): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path, doing: 'resolve' });
   }
   const directory = await realpath(dirname(path)).catch(() => dirname(path));
-  return join(directory, basename(path));
+  const target = linksMax === 0 ? null : await readlink(path).catch(() => null);
+  return target === null ? join(directory, basename(path)) : await realPathOf(resolve(directory, target), linksMax - 1);
 }
 
 function storeBusy(path: string, timeoutMs: number, cause: PortError): PortError {
@@ -131,6 +133,9 @@ const UNUSABLE_CODES: ReadonlySet<string> = new Set([
   'quota_exceeded',
   'lock_unsupported',
 ]);
+
+// As many as Linux follows.
+const LINKS_MAX = 40;
 
 // 128 bits of the hash: no two paths meet, and the name stays readable.
 const NAME_LENGTH = 32;
