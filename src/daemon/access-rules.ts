@@ -87,4 +87,4 @@ function realPath(path: string): string {
 }
 
 const NAMESPACE_REMEDY =
-  'in this user namespace that id looks like any other: use the variant of the unit without PrivateUsers=, or a container that maps it';
+  'in this user namespace that id looks like any other, or /proc does not show its table: use the variant of the unit without PrivateUsers=, or a container that maps it';

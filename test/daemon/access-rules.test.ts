@@ -28,7 +28,7 @@ test('a rule that cannot be kept refuses the configuration, and says what to do'
     `credentials.mail.allow: expected a system that tells who connects, got none; ${why}`,
   ]);
   const remedy =
-    'in this user namespace that id looks like any other: use the variant of the unit without PrivateUsers=, or a container that maps it';
+    'in this user namespace that id looks like any other, or /proc does not show its table: use the variant of the unit without PrivateUsers=, or a container that maps it';
   expect(problemsOf(everything, { knowsUser: (uid) => uid === 0, knowsGroup: () => false })).toEqual([
     `credentials.mail.allow.uids: expected ids that can be told apart, got 1001; ${remedy}`,
     `credentials.mail.allow.gids: expected ids that can be told apart, got 27; ${remedy}`,

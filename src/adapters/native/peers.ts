@@ -4,11 +4,11 @@
  * Rule: found out on a connection of our own and from the kernel's tables, never assumed; what cannot be told is said with its remedy.
  */
 import { once } from 'node:events';
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { NativePort, NativeSupport, PeersPort, ReaderAbilities } from '../../daemon/system-ports.ts';
 
 /** What each connection tells of its other end. */
@@ -82,23 +82,33 @@ async function lookAtOurselves(
 
 /**
  * Which ids can be told apart here. In a user namespace (PrivateUsers=, a container) all that are not in its table look
- * like one and the same, which is then nobody's.
+ * like one and the same, which is then nobody's. Where Linux does not show the table, no id can be vouched for.
  */
-function knownIds(table: string): (id: number) => boolean {
+export function knownIds(table: string, platform: NodeJS.Platform = process.platform): (id: number) => boolean {
+  // Only Linux has such namespaces.
+  if (platform !== 'linux') return () => true;
+  const ranges = rangesIn(table);
+  const isWhole = ranges.some(({ first, end }) => first === 0 && end >= ID_MAX);
+  return (id) => isWhole || (id !== OVERFLOW_ID && ranges.some(({ first, end }) => id >= first && id < end));
+}
+
+/** None where the table cannot be read, or is not of the shape that the kernel writes. */
+function rangesIn(table: string): readonly { readonly first: number; readonly end: number }[] {
   let text: string;
   try {
     text = readFileSync(table, 'utf8');
-  } catch {
-    // Only Linux has such namespaces.
-    return () => true;
+  } catch (error) {
+    // A kernel that was built without these namespaces has no table, and all ids are what they seem.
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing && existsSync(join(dirname(table), 'status')) ? [{ first: 0, end: ID_MAX }] : [];
   }
-  const ranges = text
+  return text
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number))
-    .map(([first = 0, , count = 0]) => ({ first, end: first + count }));
-  const isWhole = ranges.some(({ first, end }) => first === 0 && end >= ID_MAX);
-  return (id) => isWhole || (id !== OVERFLOW_ID && ranges.some(({ first, end }) => id >= first && id < end));
+    .flatMap(([first = Number.NaN, , count = Number.NaN]) =>
+      Number.isInteger(first) && Number.isInteger(count) ? [{ first, end: first + count }] : [],
+    );
 }
 
 // All 32-bit ids but the one that means "none".

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadNative } from '../../../src/adapters/native/native.ts';
-import { createPeers, readerAbilities } from '../../../src/adapters/native/peers.ts';
+import { createPeers, knownIds, readerAbilities } from '../../../src/adapters/native/peers.ts';
 
 const support = await loadNative({ platform: process.platform });
 
@@ -51,4 +51,30 @@ test('what can be told of readers is found out, and without native calls it is n
     true,
     true,
   ]);
+});
+
+test('F62: ids are told apart only where the kernel’s own table says so', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'freshd-ids-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const table = join(directory, 'uid_map');
+  const asked = (platform: NodeJS.Platform = 'linux') => [0, 1_000, 65_534].map(knownIds(table, platform));
+  // Nothing is shown here: /proc is not mounted, or not the one that we know.
+  expect(asked()).toEqual([false, false, false]);
+  expect(asked('darwin')).toEqual([true, true, true]);
+  // A kernel without these namespaces has everything but the table.
+  writeFileSync(join(directory, 'status'), '');
+  expect(asked()).toEqual([true, true, true]);
+  for (const [text, known] of [
+    ['         0          0 4294967295\n', [true, true, true]],
+    ['         0       1000          1\n', [true, false, false]],
+    ['         0     100000      70000\n', [true, true, false]],
+    ['', [false, false, false]],
+    ['what is this\n', [false, false, false]],
+  ] as const) {
+    writeFileSync(table, text);
+    expect(asked()).toEqual(known);
+  }
+  rmSync(table);
+  mkdirSync(table);
+  expect(asked()).toEqual([false, false, false]);
 });
