@@ -42,6 +42,7 @@ ln -s ../lib/freshd/bin/freshd.js "$stage/usr/bin/freshd"
 place 644 "$library/systemd/freshd.service" /usr/lib/systemd/system/freshd.service
 place 644 "$library/systemd/freshd.socket" /usr/lib/systemd/system/freshd.socket
 place 644 "$library/systemd/user/freshd.service" /usr/lib/systemd/user/freshd.service
+place 644 "$library/systemd/user/freshd.socket" /usr/lib/systemd/user/freshd.socket
 place 644 "$library/systemd/sysusers.d/freshd.conf" /usr/lib/sysusers.d/freshd.conf
 gzip -9 -n -c "$library/docs/freshd.1" >"$work/freshd.1.gz"
 place 644 "$work/freshd.1.gz" /usr/share/man/man1/freshd.1.gz

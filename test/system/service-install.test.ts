@@ -86,6 +86,29 @@ test('status and logs show it; doing it again does nothing', async () => {
   });
 });
 
+test('with --socket-activation readers wait in the socket while the daemon is dead; without it again, it goes', async () => {
+  const socketUnit = `${HOME}/.config/systemd/user/freshd.socket`;
+  const token = () => asAnn('env', `XDG_RUNTIME_DIR=/run/user/${UID}`, 'freshd', 'token', 'demo');
+  const ofAnn = (...words: readonly string[]) => machine.run('systemctl', '--user', '-M', 'ann@', ...words);
+  expect((await service('install', '--dry-run', '--socket-activation')).stdout).toContain(`would write ${socketUnit}`);
+  expect(await exists(socketUnit)).toBe(false);
+  expect(await service('install', '--yes', '--socket-activation')).toMatchObject({ status: 0, stderr: '' });
+  expect((await token()).stdout).toBe('token-of-ann\n');
+  expect((await service('install', '--yes', '--socket-activation')).stdout).toMatch(/^installed already/);
+  expect((await service('status')).stdout).toMatch(/freshd\.socket - [\s\S]*Active: active \((listening|running)\)/);
+  await ofAnn('kill', '--signal=KILL', 'freshd.service');
+  expect((await token()).stdout).toBe('token-of-ann\n');
+  // A stop leaves the socket, and the next reader starts the daemon.
+  expect((await ofAnn('stop', 'freshd.service')).status).toBe(0);
+  expect((await token()).stdout).toBe('token-of-ann\n');
+  const back = await service('install', '--yes');
+  expect(back).toMatchObject({ status: 0, stderr: '' });
+  expect(back.stdout).toContain(`remove ${socketUnit}`);
+  expect([await exists(socketUnit), (await token()).stdout]).toEqual([false, 'token-of-ann\n']);
+  expect((await ofAnn('is-active', 'freshd.socket')).stdout).toBe('inactive\n');
+  expect((await service('install', '--yes')).stdout).toMatch(/^installed already/);
+});
+
 test('a unit that somebody changed is neither replaced nor removed', async () => {
   await machine.sh(`cp '${UNIT}' /tmp/unit; echo '# mine' >>'${UNIT}'`);
   const again = await service('install', '--yes');
@@ -122,7 +145,15 @@ test('of the system: makes its user, waits for a configuration, and is gone afte
   await machine.sh('chown -R freshd:freshd /var/lib/freshd');
   expect(await freshd('install')).toMatchObject({ status: 0, stderr: '' });
   expect((await machine.run('freshd', 'token', 'mail')).stdout).toBe('token-of-the-system\n');
+  expect(await freshd('install', '--socket-activation')).toMatchObject({ status: 0, stderr: '' });
+  expect(await machine.property('freshd.socket', 'ActiveState')).toBe('active');
+  await machine.sh('kill -KILL $(systemctl show --property MainPID --value freshd.service)');
+  expect((await machine.run('freshd', 'token', 'mail')).stdout).toBe('token-of-the-system\n');
   expect((await freshd('uninstall')).status).toBe(0);
+  expect([await exists('/run/freshd/freshd.sock'), await exists('/etc/systemd/system/freshd.socket')]).toEqual([
+    false,
+    false,
+  ]);
   expect([await exists(SYSTEM_UNIT), await exists('/etc/sysusers.d/freshd.conf')]).toEqual([false, false]);
   expect(await machine.sh('systemctl list-unit-files freshd.service --no-legend || true')).toBe('');
   expect(await exists(store)).toBe(true);

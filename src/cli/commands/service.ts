@@ -9,7 +9,7 @@ import { EXIT } from '../exit-code.ts';
 import { createHost, type Host } from '../service/host.ts';
 import { install } from '../service/install.ts';
 import { type Home, homeOf, launchdLog, recordPlace } from '../service/places.ts';
-import { launchdTarget, type Manager, type Scope, systemctl, UNIT } from '../service/plan.ts';
+import { launchdTarget, type Manager, type Scope, systemctl, UNIT, unitsOf } from '../service/plan.ts';
 import { uninstall } from '../service/uninstall.ts';
 
 export const command: CommandSpec = {
@@ -21,6 +21,7 @@ export const command: CommandSpec = {
   options: [
     { name: 'user', summary: 'of this person (the default): for the logins of their own tools' },
     { name: 'system', summary: 'of the whole machine, as a user of its own: for grants of its own' },
+    { name: 'socket-activation', summary: 'install: systemd opens the socket; readers wait through a restart' },
     { name: 'dry-run', summary: 'say what would be done, and do nothing' },
     { name: 'yes', summary: 'ask nothing: agree' },
     { name: 'purge', summary: 'uninstall: remove the state, too' },
@@ -63,10 +64,10 @@ export interface ServiceContext {
 const ACTIONS: Readonly<Record<string, Action>> = {
   install,
   uninstall,
-  status: ({ host, io, manager, scope }) =>
+  status: ({ host, io, manager, scope, recordPath }) =>
     host.show(
       manager === 'systemd'
-        ? systemctl(scope, 'status', '--no-pager', UNIT)
+        ? systemctl(scope, 'status', '--no-pager', ...unitsOf(Object.keys(host.record(recordPath)?.files ?? {})))
         : ['launchctl', 'print', launchdTarget(scope, io.uid)],
     ),
   logs: ({ args, host, manager, scope, place }) => {

@@ -9,13 +9,14 @@ import type { ServiceContext } from '../commands/service.ts';
 import { EXIT } from '../exit-code.ts';
 import { complainOf, loadNamedConfig } from '../named-config.ts';
 import { digestOf } from './host.ts';
+import { listeningPlace } from './listening.ts';
 import { hiddenFromSystem, serviceFiles } from './places.ts';
-import { type Found, planInstall, type ServiceFile, stepText, systemctl, UNIT } from './plan.ts';
+import { type Found, planInstall, type ServiceFile, stepText, systemctl, UNIT, unitsOf } from './plan.ts';
 import { type ServiceFacts, servicePath, stopSecondsFor } from './render.ts';
 
 export async function install(context: ServiceContext): Promise<number> {
   const { args, io, host, manager, scope, recordPath, place } = context;
-  const { facts, hasConfig } = scope === 'user' ? await ownFacts(context) : systemFacts(context);
+  const { facts, hasConfig } = await (scope === 'user' ? ownFacts(context) : systemFacts(context));
   const files = serviceFiles({ manager, scope }, facts, { place, shipped: host.shipped });
   const found = await look(context, files);
   const linger = await wantsLingering(context);
@@ -57,7 +58,8 @@ interface Facts {
 }
 
 /** @throws CommandError when the configuration does not load */
-async function ownFacts({ args, io, host }: ServiceContext): Promise<Facts> {
+async function ownFacts(context: ServiceContext): Promise<Facts> {
+  const { args, io, host } = context;
   const loaded = await loadNamedConfig(args, io);
   if (!loaded.ok) {
     complainOf(loaded, io);
@@ -72,12 +74,14 @@ async function ownFacts({ args, io, host }: ServiceContext): Promise<Facts> {
     socket: null,
     path: servicePath(io.env.PATH),
     stopSeconds: stopSecondsFor(Math.max(0, ...runsMs)),
+    listenAt: await listeningPlace(context),
   };
   return { facts, hasConfig: true };
 }
 
 /** @throws CommandError when the unit could not see the program */
-function systemFacts({ args, host, manager }: ServiceContext): Facts {
+async function systemFacts(context: ServiceContext): Promise<Facts> {
+  const { args, host, manager } = context;
   const { node, program } = host;
   const hidden = manager === 'systemd' ? hiddenFromSystem([node, program]) : null;
   if (hidden !== null) {
@@ -90,8 +94,9 @@ function systemFacts({ args, host, manager }: ServiceContext): Facts {
   }
   const config = optionValue(args, 'config') ?? '/etc/freshd/config.json';
   const socket = manager === 'systemd' ? '/run/freshd/freshd.sock' : null;
+  const listenAt = await listeningPlace(context);
   return {
-    facts: { node, program, config, socket, path: null, stopSeconds: stopSecondsFor(0) },
+    facts: { node, program, config, socket, path: null, stopSeconds: stopSecondsFor(0), listenAt },
     hasConfig: host.exists(config),
   };
 }
@@ -100,11 +105,16 @@ async function look(
   { host, manager, scope, recordPath }: ServiceContext,
   files: readonly ServiceFile[],
 ): Promise<Found> {
-  const state = async (word: string): Promise<boolean> => (await host.ask(systemctl(scope, word, UNIT))) !== null;
+  // One at a time: asked for several, systemctl is content with any of them.
+  const state = async (word: string): Promise<boolean> => {
+    const answers = unitsOf(files.map(({ path }) => path)).map((unit) => host.ask(systemctl(scope, word, unit)));
+    return (await Promise.all(answers)).every((answer) => answer !== null);
+  };
   const isSystemd = manager === 'systemd';
+  const record = host.record(recordPath);
   return {
-    record: host.record(recordPath),
-    digests: host.digests(files.map(({ path }) => path)),
+    record,
+    digests: host.digests([...files.map(({ path }) => path), ...Object.keys(record?.files ?? {})]),
     isEnabled: isSystemd && (await state('is-enabled')),
     isActive: isSystemd && (await state('is-active')),
   };

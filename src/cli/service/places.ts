@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import type { CommandIo } from '../command.ts';
-import { LABELS, type Manager, type Scope, type ServiceFile, UNIT } from './plan.ts';
-import { renderPlist, renderUnit, type ServiceFacts } from './render.ts';
+import { LABELS, type Manager, type Scope, type ServiceFile, SOCKET_UNIT, UNIT } from './plan.ts';
+import { type ListeningPlace, renderPlist, renderSocket, renderUnit, type ServiceFacts } from './render.ts';
 
 export interface Home {
   readonly home: string;
@@ -35,13 +35,16 @@ export function serviceFiles(
     const folder = scope === 'user' ? join(place.home, 'Library', 'LaunchAgents') : '/Library/LaunchDaemons';
     return [{ path: join(folder, `${label}.plist`), content }];
   }
-  if (scope === 'user') {
-    const content = renderUnit(shipped('systemd/user/freshd.service'), facts);
-    return [{ path: join(place.configHome, 'systemd', 'user', UNIT), content }];
-  }
+  const [folder, source] =
+    scope === 'user' ? [join(place.configHome, 'systemd', 'user'), 'systemd/user'] : ['/etc/systemd/system', 'systemd'];
+  const { listenAt } = facts;
+  const socket = (at: ListeningPlace): string => renderSocket(shipped(`${source}/${SOCKET_UNIT}`), at);
   return [
-    { path: '/etc/sysusers.d/freshd.conf', content: shipped('systemd/sysusers.d/freshd.conf') },
-    { path: join('/etc/systemd/system', UNIT), content: renderUnit(shipped('systemd/freshd.service'), facts) },
+    ...(scope === 'user'
+      ? []
+      : [{ path: '/etc/sysusers.d/freshd.conf', content: shipped('systemd/sysusers.d/freshd.conf') }]),
+    { path: join(folder, UNIT), content: renderUnit(shipped(`${source}/${UNIT}`), facts) },
+    ...(listenAt === null ? [] : [{ path: join(folder, SOCKET_UNIT), content: socket(listenAt) }]),
   ];
 }
 

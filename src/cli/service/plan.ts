@@ -38,6 +38,7 @@ export interface Found {
   readonly record: InstallRecord | null;
   /** Digest of what lies there now, by path; missing: nothing. */
   readonly digests: Readonly<Record<string, string>>;
+  /** Each unit of the installation is. */
   readonly isEnabled: boolean;
   readonly isActive: boolean;
 }
@@ -62,17 +63,21 @@ export type InstallPlan =
   | { readonly ok: false; readonly foreign: readonly string[] };
 
 export const UNIT = 'freshd.service';
+export const SOCKET_UNIT = 'freshd.socket';
 export const LABELS: Readonly<Record<Scope, string>> = { user: 'dev.freshd.agent', system: 'dev.freshd.daemon' };
 
 export function planInstall(request: InstallRequest, found: Found): InstallPlan {
   const { files, digestOf } = request;
   const changed = files.filter(({ path, content }) => found.digests[path] !== digestOf(content));
-  const foreign = changed.map(({ path }) => path).filter((path) => !mayReplace(path, found));
+  const left = leftBehind(request, found);
+  const foreign = [...changed.map(({ path }) => path), ...left].filter((path) => !mayReplace(path, found));
   if (foreign.length > 0) return { ok: false, foreign };
-  const isWhole = changed.length === 0 && found.isEnabled && (found.isActive || !request.start);
+  const isWhole = changed.length === 0 && left.length === 0 && found.isEnabled && (found.isActive || !request.start);
   const record = recordOf(request, found);
   const isRecorded = JSON.stringify(record) === JSON.stringify(found.record);
   const steps: readonly Step[] = [
+    // Before the record forgets them.
+    ...removal(request, left),
     ...(isRecorded ? [] : [write({ path: request.recordPath, content: `${JSON.stringify(record, null, 2)}\n` })]),
     ...(request.linger ? lingering(request) : []),
     ...changed.map(write),
@@ -80,6 +85,19 @@ export function planInstall(request: InstallRequest, found: Found): InstallPlan 
   ];
   return { ok: true, steps };
 }
+
+/** What an earlier installation wrote and this one does without: the socket unit. */
+const leftBehind = ({ files }: InstallRequest, { record, digests }: Found): readonly string[] =>
+  Object.keys(record?.files ?? {}).filter(
+    (path) => digests[path] !== undefined && !files.some((file) => file.path === path),
+  );
+
+const removal = ({ scope }: InstallRequest, left: readonly string[]): readonly Step[] => [
+  ...left
+    .filter(isSocketUnit)
+    .map((): Step => ({ do: 'run', argv: systemctl(scope, 'disable', '--now', SOCKET_UNIT), mayFail: true })),
+  ...left.map((path): Step => ({ do: 'remove', path })),
+];
 
 /** Nothing there, or what an installation wrote and nobody has changed since. */
 const mayReplace = (path: string, { digests, record }: Found): boolean =>
@@ -108,13 +126,29 @@ function activation({ manager, scope, uid, start, files }: InstallRequest, chang
     return start ? steps : [];
   }
   const users = changed.filter(({ path }) => path.includes('/sysusers.d/'));
+  const units = unitsOf(files.map(({ path }) => path));
   return [
     ...users.map(({ path }): Step => ({ do: 'run', argv: ['systemd-sysusers', path] })),
     { do: 'run', argv: systemctl(scope, 'daemon-reload') },
-    { do: 'run', argv: systemctl(scope, 'enable', UNIT) },
-    ...(start ? [{ do: 'run', argv: systemctl(scope, 'restart', UNIT) } as const] : []),
+    { do: 'run', argv: systemctl(scope, 'enable', ...units) },
+    ...(start ? starting(scope, units) : []),
   ];
 }
+
+/** systemd opens no socket for a service that runs already, so both are down in between. */
+function starting(scope: Scope, units: readonly string[]): readonly Step[] {
+  if (units.length === 1) return [{ do: 'run', argv: systemctl(scope, 'restart', UNIT) }];
+  return [
+    { do: 'run', argv: systemctl(scope, 'stop', ...units) },
+    { do: 'run', argv: systemctl(scope, 'start', ...units) },
+  ];
+}
+
+/** Those that are enabled and started; the socket first, so that a stop of the service is not the call for its next start. */
+export const unitsOf = (paths: readonly string[]): readonly string[] =>
+  paths.some(isSocketUnit) ? [SOCKET_UNIT, UNIT] : [UNIT];
+
+const isSocketUnit = (path: string): boolean => path.endsWith(`/${SOCKET_UNIT}`);
 
 export interface UninstallPlan {
   readonly steps: readonly Step[];
@@ -138,7 +172,7 @@ export function planUninstall(
   const removed = there.map(([path]) => path).filter((path) => !kept.includes(path));
   const isSystemd = manager === 'systemd';
   const stop = isSystemd
-    ? systemctl(scope, 'disable', '--now', UNIT)
+    ? systemctl(scope, 'disable', '--now', ...unitsOf(Object.keys(record.files)))
     : (['launchctl', 'bootout', launchdTarget(scope, uid)] as const);
   const steps: readonly Step[] = [
     { do: 'run', argv: stop, mayFail: true },

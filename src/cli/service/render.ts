@@ -16,11 +16,20 @@ export interface ServiceFacts {
   readonly path: string | null;
   /** How long a stop may take. */
   readonly stopSeconds: number;
+  /** The manager opens the socket; null: the daemon does. */
+  readonly listenAt: ListeningPlace | null;
+}
+
+export interface ListeningPlace {
+  /** Null: that of the shipped unit. */
+  readonly path: string | null;
+  /** Who may connect beside the user; null: nobody. */
+  readonly group: string | null;
 }
 
 /** @param template the text of a shipped unit */
 export function renderUnit(template: string, facts: ServiceFacts): string {
-  const { node, program, config, socket, path, stopSeconds } = facts;
+  const { node, program, config, socket, path, stopSeconds, listenAt } = facts;
   const socketWords = socket === null ? [] : ['--socket', socket];
   const words = (command: string): string =>
     [node, program, command, '--config', config, ...(command === 'reload' ? socketWords : [])].map(unitWord).join(' ');
@@ -28,11 +37,10 @@ export function renderUnit(template: string, facts: ServiceFacts): string {
     ExecStart: words('run'),
     ExecReload: words('reload'),
     TimeoutStopSec: String(stopSeconds),
+    // The folder of a socket that the manager keeps open has to outlast a stop.
+    ...(listenAt === null ? {} : { RuntimeDirectoryPreserve: 'yes' }),
   };
-  const lines = template.split('\n').map((line) => {
-    const name = /^(\w+)=/.exec(line)?.[1] ?? '';
-    return Object.hasOwn(own, name) ? `${name}=${own[name]}` : line;
-  });
+  const lines = withOwn(template, own);
   if (path === null) return lines.join('\n');
   const at = lines.findIndex((line) => line.startsWith('ExecReload='));
   const environment = [
@@ -41,6 +49,22 @@ export function renderUnit(template: string, facts: ServiceFacts): string {
   ];
   return lines.toSpliced(at + 1, 0, ...environment).join('\n');
 }
+
+/** @param template the text of a shipped socket unit */
+export const renderSocket = (template: string, { path, group }: ListeningPlace): string =>
+  withOwn(template, {
+    ...(path === null ? {} : { ListenStream: path.replaceAll('%', '%%') }),
+    ...(group === null ? {} : { SocketMode: `0660\nSocketGroup=${group}`, DirectoryMode: '0750' }),
+  })
+    // The shipped unit of the system names its own group.
+    .filter((line) => group === null || line !== 'SocketGroup=freshd')
+    .join('\n');
+
+const withOwn = (template: string, own: Readonly<Record<string, string>>): string[] =>
+  template.split('\n').map((line) => {
+    const name = /^(\w+)=/.exec(line)?.[1] ?? '';
+    return Object.hasOwn(own, name) ? `${name}=${own[name]}` : line;
+  });
 
 /** One word for systemd: it knows quotes, backslashes and its own `%` and `$`. */
 function unitWord(word: string): string {

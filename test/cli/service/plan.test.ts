@@ -101,6 +101,62 @@ describe('an installation', () => {
     expect(texts({}, found)).toEqual({ ok: false, foreign: [UNIT_PATH] });
   });
 
+  describe('with the socket unit', () => {
+    const socketPath = '/home/ann/.config/systemd/user/freshd.socket';
+    const files = [
+      { path: UNIT_PATH, content: 'new' },
+      { path: socketPath, content: 'socket' },
+    ];
+    const digests = { [UNIT_PATH]: digestOf('new'), [socketPath]: digestOf('socket') };
+    const running = { isEnabled: true, isActive: true };
+
+    test('has both down before it starts both, since systemd opens no socket for a service that runs', () => {
+      const found = { record: record(), digests: record().files, ...running };
+      expect(texts({ linger: false, files }, found)).toEqual([
+        `write ${RECORD_PATH}`,
+        `write ${socketPath}`,
+        'run systemctl --user daemon-reload',
+        'run systemctl --user enable freshd.socket freshd.service',
+        'run systemctl --user stop freshd.socket freshd.service',
+        'run systemctl --user start freshd.socket freshd.service',
+      ]);
+    });
+
+    test('that is whole already comes to nothing', () => {
+      expect(texts({ linger: false, files }, { record: record({ files: digests }), digests, ...running })).toEqual([]);
+    });
+
+    test('is removed by an installation that does without it, before the record forgets it', () => {
+      const found = { record: record({ files: digests }), digests, ...running };
+      expect(texts({ linger: false }, found)).toEqual([
+        'run systemctl --user disable --now freshd.socket',
+        `remove ${socketPath}`,
+        `write ${RECORD_PATH}`,
+        'run systemctl --user daemon-reload',
+        'run systemctl --user enable freshd.service',
+        'run systemctl --user restart freshd.service',
+      ]);
+      const changed = { ...found, digests: { ...digests, [socketPath]: digestOf('by hand') } };
+      expect(texts({ linger: false }, changed)).toEqual({ ok: false, foreign: [socketPath] });
+    });
+
+    test('is undone whole', () => {
+      const { steps } = planUninstall(record({ files: digests }), {
+        uid: 1000,
+        user: 'ann',
+        recordPath: RECORD_PATH,
+        digests,
+      });
+      expect(steps.map(stepText)).toEqual([
+        'run systemctl --user disable --now freshd.socket freshd.service',
+        `remove ${UNIT_PATH}`,
+        `remove ${socketPath}`,
+        'run systemctl --user daemon-reload',
+        `remove ${RECORD_PATH}`,
+      ]);
+    });
+  });
+
   test('remembers over later installations that it was the one to enable lingering', () => {
     const plan = planInstall(request({ linger: false }), { ...NOTHING, record: record({ enabledLingering: true }) });
     expect(plan.ok && plan.steps).not.toContainEqual(expect.objectContaining({ path: RECORD_PATH }));

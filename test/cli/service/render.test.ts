@@ -17,8 +17,10 @@ const FACTS: ServiceFacts = {
   socket: null,
   path: '/home/ann/.local/bin:/usr/bin',
   stopSeconds: 645,
+  listenAt: null,
 };
 const USER_UNIT = readFileSync('systemd/user/freshd.service', 'utf8');
+const textOf = (path: string) => readFileSync(path, 'utf8');
 const lineOf = (unit: string, name: string) => unit.split('\n').filter((line) => line.startsWith(`${name}=`));
 
 describe('a unit', () => {
@@ -44,6 +46,48 @@ describe('a unit', () => {
   });
 });
 
+describe('with --socket-activation', () => {
+  const OWN = { path: null, group: null };
+  const place = { home: '/home/ann', configHome: '/home/ann/.config' };
+  const filesFor = (scope: 'user' | 'system', listenAt: ServiceFacts['listenAt']) =>
+    serviceFiles({ manager: 'systemd', scope }, { ...FACTS, listenAt }, { place, shipped: textOf });
+  const socketOf = (scope: 'user' | 'system', listenAt: ServiceFacts['listenAt']) =>
+    filesFor(scope, listenAt).find(({ path }) => path.endsWith('/freshd.socket'));
+
+  test('there is a socket unit beside that of the service, whose folder outlasts a stop', () => {
+    expect(socketOf('user', null)).toBeUndefined();
+    expect(socketOf('user', OWN)).toEqual({
+      path: '/home/ann/.config/systemd/user/freshd.socket',
+      content: textOf('systemd/user/freshd.socket'),
+    });
+    expect(socketOf('system', OWN)).toEqual({
+      path: '/etc/systemd/system/freshd.socket',
+      content: textOf('systemd/freshd.socket'),
+    });
+    const unit = (listenAt: ServiceFacts['listenAt']) =>
+      filesFor('user', listenAt).find(({ path }) => path.endsWith('.service'))?.content ?? '';
+    expect(lineOf(unit(null), 'RuntimeDirectoryPreserve')).toEqual(['RuntimeDirectoryPreserve=restart']);
+    expect(lineOf(unit(OWN), 'RuntimeDirectoryPreserve')).toEqual(['RuntimeDirectoryPreserve=yes']);
+  });
+
+  test('the socket is where the configuration says, as systemd reads it', () => {
+    const unit = socketOf('user', { ...OWN, path: '/srv/100% mine/freshd.sock' })?.content ?? '';
+    expect(lineOf(unit, 'ListenStream')).toEqual(['ListenStream=/srv/100%% mine/freshd.sock']);
+  });
+
+  test.each(['user', 'system'] as const)(
+    'the socket of the %s is for the group that the configuration names',
+    (scope) => {
+      const unit = socketOf(scope, { path: null, group: 'readers' })?.content ?? '';
+      expect(['SocketMode', 'SocketGroup', 'DirectoryMode'].flatMap((name) => lineOf(unit, name))).toEqual([
+        'SocketMode=0660',
+        'SocketGroup=readers',
+        'DirectoryMode=0750',
+      ]);
+    },
+  );
+});
+
 describe('a stop', () => {
   test('may take longer than the longest script with its grace, and never less than the shipped units say', () => {
     expect(lineOf(USER_UNIT, 'TimeoutStopSec')).toEqual([`TimeoutStopSec=${stopSecondsFor(0)}`]);
@@ -64,12 +108,11 @@ test('programs that the sandbox of the system unit hides are found before it is 
 
 describe('launchd', () => {
   const place = { home: '/Users/ann & co', configHome: '/Users/ann & co/.config' };
-  const shipped = (path: string) => readFileSync(path, 'utf8');
 
   test.for(['user', 'system'] as const)(
     'A17: the property list of the %s is strict XML, and says what it must',
     (scope, ctx) => {
-      const [file] = serviceFiles({ manager: 'launchd', scope }, FACTS, { place, shipped });
+      const [file] = serviceFiles({ manager: 'launchd', scope }, FACTS, { place, shipped: textOf });
       const program =
         'import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read(), fmt=plistlib.FMT_XML)))';
       const { status, stdout, stderr, error } = spawnSync('python3', ['-c', program], {
@@ -106,7 +149,7 @@ describe('launchd', () => {
   );
 
   test('leaves no place open: what stands between at signs is all put in', () => {
-    const text = renderPlist(shipped('launchd/dev.freshd.agent.plist'), {
+    const text = renderPlist(textOf('launchd/dev.freshd.agent.plist'), {
       ...FACTS,
       path: null,
       home: '/h',
