@@ -267,7 +267,7 @@ async function reload({ daemon }: ApiContext): Promise<Reply> {
   if (result.ok) return success(200, { added: result.added, changed: result.changed, removed: result.removed });
   return refused(422, {
     error: 'invalid_configuration',
-    error_description: `the old configuration stays in force: ${result.problems.length} problems; correct them and reload again`,
+    error_description: `the old configuration stays in force; problems: ${result.problems.length}; correct them and reload again`,
     problems: result.problems,
   });
 }

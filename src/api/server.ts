@@ -15,7 +15,7 @@ import { createFastRead } from './fast-read.ts';
 import { createFigures } from './figures.ts';
 import { servePassedSocket, servePipe } from './fileless-sockets.ts';
 import { createOperators, type Operators } from './operators.ts';
-import { checkSocketPath, groupId } from './socket-file.ts';
+import { checkSocketPath, groupId, isOpenToOthers } from './socket-file.ts';
 import { keepSocket, type SocketKeeper } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
@@ -64,7 +64,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const consumers = createConsumers(daemon, events);
   const figures = createFigures(daemon, { consumers, metrics });
   try {
-    const operators = createOperators({ socketPath, isShared: group !== null && options.isPipe !== true });
+    // Who opened a socket for us may have shared it without a word in the configuration.
+    const isShared = group !== null || (passedSocket !== null && isOpenToOthers(socketPath));
+    const operators = createOperators({ socketPath, isShared: isShared && options.isPipe !== true });
     const app = await createApp({ daemon, waiting, events, consumers, figures, access, operators, log });
     const readFast = createFastRead(daemon, access, figures.noteRead);
     const createServer = () =>

@@ -216,6 +216,10 @@ export function identityOf(path: string): FileIdentity | null {
   }
 }
 
+/** Whether its mode lets others than its user connect: that takes the right to write. */
+export const isOpenToOthers = (path: string): boolean =>
+  ((lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o022) !== 0;
+
 export const isSameFile = (a: FileIdentity | null, b: FileIdentity | null): boolean =>
   a !== null && b !== null && a.dev === b.dev && a.ino === b.ino;
 

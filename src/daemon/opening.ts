@@ -1,5 +1,5 @@
 /**
- * Ways into a process that were opened when it was started: a debugger, or code that is loaded before ours.
+ * Ways into a process that were opened when it was started: a debugger, code that is loaded before ours, a trace of what it does.
  *
  * Rule: pure. In the foreground they are a developer's own business; a service has nobody who would want them.
  */
@@ -14,12 +14,21 @@ interface StartedWith {
 /** @returns null, or what was found and what to do, in a sentence */
 export function findOpening(started: StartedWith): string | null {
   if (!isService(started)) return null;
+  const found = openingOption(started) ?? openingVariable(started);
+  if (found === null) return null;
+  return `expected a service that nobody can look into, got ${found}; remove it from the unit (UnsetEnvironment=NODE_OPTIONS NODE_DEBUG), or run freshd in the foreground to debug it`;
+}
+
+function openingOption(started: StartedWith): string | null {
   const option = optionsOf(started).find((word) => OPENINGS.test(word));
   if (option === undefined) return null;
-  const name = option.split('=')[0] ?? option;
   const place = started.execArgv.includes(option) ? 'the arguments of node' : 'NODE_OPTIONS';
-  return `expected a service that nobody can look into, got ${name} in ${place}; remove it from the unit (UnsetEnvironment=NODE_OPTIONS), or run freshd in the foreground to debug it`;
+  return `${option.split('=')[0] ?? option} in ${place}`;
 }
+
+/** Node tells on standard error what it does, with the environment of each program that it starts: of secrets, too. */
+const openingVariable = ({ env }: StartedWith): string | null =>
+  (env.NODE_DEBUG ?? '') === '' ? null : 'NODE_DEBUG in the environment';
 
 /** Did whoever started the process want a debugger? */
 export function asksForInspector(started: Pick<StartedWith, 'env' | 'execArgv'>): boolean {
@@ -37,6 +46,6 @@ function isService({ env, pid }: StartedWith): boolean {
   return (env.NOTIFY_SOCKET ?? '') !== '' || env.SYSTEMD_EXEC_PID === String(pid) || isLaunchd;
 }
 
-/** Debuggers, and whatever loads a file of somebody's choice. */
+/** Debuggers, whatever loads a file of somebody's choice, and whatever writes down memory or what goes over the network. */
 const OPENINGS =
-  /^(?:--inspect|--debug|--require|-r$|--import|--loader|--experimental-loader|--report|--heapsnapshot|--cpu-prof|--heap-prof)/;
+  /^(?:--inspect|--debug|--require|-r$|--import|--loader|--experimental-loader|--experimental-(?:default-)?config-file|--report|--heapsnapshot|--cpu-prof|--heap-prof|--tls-keylog|--trace-tls)/;

@@ -17,14 +17,20 @@ describe('a service', () => {
       { env: { XPC_SERVICE_NAME: 'dev.freshd.agent', NODE_OPTIONS: '--heapsnapshot-signal=SIGUSR2' } },
       '--heapsnapshot-signal in NODE_OPTIONS',
     ],
+    [{ execArgv: ['--tls-keylog=/tmp/keys'] }, '--tls-keylog in the arguments of node'],
+    [
+      { execArgv: ['--experimental-default-config-file'] },
+      '--experimental-default-config-file in the arguments of node',
+    ],
+    [{ env: { ...SERVICE.env, NODE_DEBUG: 'child_process' } }, 'NODE_DEBUG in the environment'],
   ])('is not started with %j', (started, what) => {
     expect(findOpening({ ...SERVICE, ...started })).toBe(
-      `expected a service that nobody can look into, got ${what}; remove it from the unit (UnsetEnvironment=NODE_OPTIONS), or run freshd in the foreground to debug it`,
+      `expected a service that nobody can look into, got ${what}; remove it from the unit (UnsetEnvironment=NODE_OPTIONS NODE_DEBUG), or run freshd in the foreground to debug it`,
     );
   });
 
   test('is started with what opens nothing', () => {
-    const env = { ...SERVICE.env, NODE_OPTIONS: '--max-old-space-size=99 --enable-source-maps' };
+    const env = { ...SERVICE.env, NODE_OPTIONS: '--max-old-space-size=99 --enable-source-maps', NODE_DEBUG: '' };
     expect(findOpening({ ...SERVICE, env, execArgv: ['--disable-sigusr1'] })).toBeNull();
   });
 });

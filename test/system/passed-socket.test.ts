@@ -1,8 +1,10 @@
 /** A real daemon on a socket that somebody else opened, as a service manager does. */
 import { spawnSync } from 'node:child_process';
+import { chmodSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { expect, type TestContext, test } from 'vitest';
+import { request as ask } from '../../src/client/transport.ts';
 import { configure, demo, eventually, seed, startServer } from './arrange.ts';
 import { createWorkshop } from './workshop.ts';
 
@@ -29,6 +31,22 @@ test('serves a socket that was opened for it, makes none of its own, and leaves 
   expect(workshop.exists('unused')).toBe(false);
   expect(await daemon.end('SIGTERM')).toBe(0);
   expect(workshop.exists('freshd.sock')).toBe(true);
+});
+
+test('F62: lets only its own user change it where that socket is open to others, whatever the configuration says', async (ctx) => {
+  if (!canActivate(ctx)) return;
+  const workshop = createWorkshop();
+  configure(workshop, {});
+  const daemon = workshop.startThrough(through(workshop.path('freshd.sock')));
+  await eventually(() => workshop.exists('freshd.sock'));
+  chmodSync(workshop.path('freshd.sock'), 0o660);
+  const reload = (socketPath: string) => ask({ socketPath, method: 'POST', path: '/v1/reload', timeoutMs: 10_000 });
+  const refused = await reload(workshop.path('freshd.sock'));
+  expect([refused.status, JSON.parse(refused.text)]).toMatchObject([403, { error: 'operators_socket' }]);
+  expect((await reload(workshop.path('control.sock'))).status).toBe(200);
+  expect(statSync(workshop.path('control.sock')).mode & 0o777).toBe(0o600);
+  expect(await daemon.end('SIGTERM')).toBe(0);
+  expect([workshop.exists('freshd.sock'), workshop.exists('control.sock')]).toEqual([true, false]);
 });
 
 test('refuses a socket of the network, however it came by it', async (ctx) => {
