@@ -12,6 +12,8 @@ export const command: CommandSpec = {
   argument: 'none',
   options: [{ name: 'dry-run', summary: 'say what would be done, and do nothing' }],
   async run(args, io) {
+    // Before the daemon takes it, like everything that is not for its children, out of the environment.
+    const isLaunchd = io.env.FRESHD_SERVICE === 'launchd';
     const { runDaemon } = await import('../../daemon/main.ts');
     const exitCode = await runDaemon({
       configPath: optionValue(args, 'config'),
@@ -19,6 +21,6 @@ export const command: CommandSpec = {
       dryRun: isSwitchedOn(args, 'dry-run'),
     });
     // launchd knows no status but 0 after which it does not start again; a wrong configuration stays wrong.
-    return exitCode === EXIT.configuration && io.env.FRESHD_SERVICE === 'launchd' ? EXIT.ok : exitCode;
+    return exitCode === EXIT.configuration && isLaunchd ? EXIT.ok : exitCode;
   },
 };
