@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { COMMANDS as COMMANDS_THERE_ARE } from '../../src/cli/program.ts';
 import { configure, eventually } from './arrange.ts';
 import { leaks, MARK, secret, startAuthorization, startNotifiers } from './canary.ts';
 import { createWorkshop, type RunningDaemon, type Workshop } from './workshop.ts';
@@ -93,6 +94,11 @@ process.on('SIGUSR2', () => { throw quoting(); });
 process.on('SIGWINCH', () => void Promise.reject(quoting()));
 `;
 
+/** What the notifier of a desktop is called with. */
+const NOTIFIER = `#!/bin/sh
+{ env; echo "$@"; } >> "$(dirname "$0")/../notify-send.out"
+`;
+
 const NOTIFIED = ['webhook', 'slack', 'discord', 'telegram', 'ntfy', 'sentry'];
 
 async function arrangeCanary() {
@@ -100,6 +106,8 @@ async function arrangeCanary() {
   const [notifiers, authorization] = await Promise.all([startNotifiers(), startAuthorization()]);
   workshop.write('refresh.sh', SCRIPT, 0o700);
   for (const name of ['hook', 'sink']) workshop.write(name, DUMP, 0o700);
+  mkdirSync(workshop.path('bin'));
+  workshop.write('bin/notify-send', NOTIFIER, 0o700);
   workshop.write('mark', MARK);
   workshop.write('mode', 'ok');
   mkdirSync(workshop.path('tmp'));
@@ -138,6 +146,7 @@ async function arrangeCanary() {
   };
   const sinks = [
     { type: 'log' },
+    { type: 'desktop' },
     { type: 'command', command: ['./sink'] },
     { type: 'webhook', url: inFile('sink-webhook'), secret: inFile('signing') },
     { type: 'slack', url: inFile('sink-slack') },
@@ -160,8 +169,12 @@ function login(workshop: Workshop, name: 'store' | 'native', count: number): voi
   workshop.write(`${name}.json`, { ...tokens, token_type: 'Bearer', expires_in: 3_600, obtained_at });
 }
 
+/** By their first word. `run` and `watch` go on in the background. */
+const driven = new Set(['run', 'watch']);
+
 /** A command of freshd, whatever it ends with. */
 async function freshd(workshop: Workshop, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  driven.add(args[0] ?? '');
   const argv = [resolve('bin/freshd.js'), ...args];
   const env = { PATH: process.env.PATH, HOME: workshop.directory, FRESHD_CONFIG: workshop.path('config.json') };
   const options = { cwd: workshop.directory, env, timeout: 30_000 };
@@ -215,13 +228,19 @@ const MODES: readonly (readonly [string, string])[] = [
 /** Where a secret stood before, where tokens belong, and the journal, which keeps what it was overwritten with. */
 const ALLOWED =
   /^(?:mark|key|client-secret|sink-[a-z]+|signing|topic|ntfy|bot|inherited|store\.json|native\.json|mine\.json|\.env|state\/run\/tokens\/[a-z]+|state\/journal\/[a-z]+\.journal)$/;
+const GIVEN = ['hook', 'sink', 'notify-send'];
 const SPOOL = /^state\/spool\//;
+
+const TOKEN_FORMATS =
+  COMMANDS_THERE_ARE.find(({ name }) => name === 'token')?.options.find(({ name }) => name === 'format')?.choices ?? [];
 
 const COMMANDS: readonly (readonly string[])[] = [
   ['status'],
   ['status', '--json'],
   ['explain', 'mail'],
+  ['status', '--check'],
   ['check'],
+  ['doctor'],
   ['reload'],
   ['report', 'mail'],
   ['alert', 'test'],
@@ -229,6 +248,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['init'],
   ['run', '--dry-run'],
   ['service', 'install', '--dry-run'],
+  ['service', 'uninstall', '--purge', '--dry-run'],
   ['classify'],
   ['token', 'nobody'],
 ];
@@ -245,6 +265,46 @@ async function logIn(workshop: Workshop, said: Record<string, string>): Promise<
   said['refresh mine'] = JSON.stringify(await freshd(workshop, ['refresh', 'mine', '--force']));
 }
 
+/** Of a daemon that tells its log to a terminal, while the script fails. */
+async function logForPeople(workshop: Workshop): Promise<string> {
+  const env = { PATH: process.env.PATH, HOME: workshop.directory, FRESHD_LOG: 'pretty' };
+  const daemon = spawn(process.execPath, [resolve('bin/freshd.js'), 'run', '--config', 'config.json'], {
+    cwd: workshop.directory,
+    env,
+  });
+  onTestFinished(() => void daemon.kill('SIGKILL'));
+  let text = '';
+  for (const stream of [daemon.stdout, daemon.stderr]) stream.on('data', (chunk) => (text += String(chunk)));
+  await eventually(() => /\bready\b/.test(text));
+  workshop.write('mode', 'description');
+  await freshd(workshop, ['refresh', 'mail', '--force']);
+  await eventually(() => /\brefresh_failed\b/.test(text));
+  const exited = once(daemon, 'exit');
+  daemon.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+  return text;
+}
+
+/** Each command of the table, and each way to print a token. */
+async function driveCommands(workshop: Workshop, said: Record<string, string>): Promise<void> {
+  for (const args of COMMANDS) {
+    const { stdout, stderr } = await freshd(workshop, args);
+    said[args.join(' ')] = stdout + stderr;
+    expect(stdout + stderr, args.join(' ')).not.toBe('');
+  }
+  await logIn(workshop, said);
+  const { stdout, stderr } = await freshd(workshop, ['token', 'key']);
+  expect(stdout.trim()).toBe(secret('key'));
+  const executed = await freshd(workshop, ['exec', 'key', '--', 'sh', '-c', 'sleep 0.3; env >&1']);
+  expect(executed.stdout).toContain(secret('key'));
+  said.token = stderr + executed.stderr;
+  for (const format of TOKEN_FORMATS) {
+    const shown = await freshd(workshop, ['token', 'key', '--format', format]);
+    said[`token as ${format}`] = shown.stderr;
+  }
+  expect(COMMANDS_THERE_ARE.filter(({ name }) => !driven.has(name))).toEqual([]);
+}
+
 test('A10: of marked secrets nothing is found but where a token belongs, whatever fails, crashes, is asked or is told', {
   timeout: 240_000,
 }, async (ctx) => {
@@ -258,6 +318,8 @@ test('A10: of marked secrets nothing is found but where a token belongs, whateve
       ...['sh', '-c', 'INHERITED_SECRET=$(cat inherited) exec "$0" "$@"'],
       'env',
       `TMPDIR=${workshop.path('tmp')}`,
+      `PATH=${workshop.path('bin')}:${process.env.PATH}`,
+      'DISPLAY=:99',
       `NODE_OPTIONS=${preload}`,
     ]);
     daemons.push(daemon);
@@ -292,17 +354,7 @@ test('A10: of marked secrets nothing is found but where a token belongs, whateve
   login(workshop, 'store', MODES.length + 1);
   await eventually(() => workshop.env().MAIL_TOKEN !== undefined);
 
-  for (const args of COMMANDS) {
-    const { stdout, stderr } = await freshd(workshop, args);
-    said[args.join(' ')] = stdout + stderr;
-    expect(stdout + stderr, args.join(' ')).not.toBe('');
-  }
-  await logIn(workshop, said);
-  const { stdout, stderr } = await freshd(workshop, ['token', 'key']);
-  expect(stdout.trim()).toBe(secret('key'));
-  const executed = await freshd(workshop, ['exec', 'key', '--', 'sh', '-c', 'sleep 0.3; env >&1']);
-  expect(executed.stdout).toContain(secret('key'));
-  said.token = stderr + executed.stderr;
+  await driveCommands(workshop, said);
   for (const path of [
     '/v1/credentials',
     '/v1/credentials/mail',
@@ -333,7 +385,7 @@ test('A10: of marked secrets nothing is found but where a token belongs, whateve
   streams.push(subscribe(workshop));
   await eventually(() => !leakingFiles(workshop).some((path) => SPOOL.test(path)));
   await eventually(
-    () => notifiers.told.size === NOTIFIED.length && workshop.exists('hook.out') && workshop.exists('sink.out'),
+    () => notifiers.told.size === NOTIFIED.length && GIVEN.every((name) => workshop.exists(`${name}.out`)),
   );
   for (const signal of ['SIGUSR2', 'SIGWINCH'] as const) {
     expect(await daemon.end(signal)).toBe(70);
@@ -341,6 +393,7 @@ test('A10: of marked secrets nothing is found but where a token belongs, whateve
     daemon = await start();
   }
   expect(await daemon.end('SIGTERM')).toBe(0);
+  said['pretty log'] = await logForPeople(workshop);
   const exited = once(watcher, 'exit');
   watcher.kill('SIGTERM');
   await exited;
@@ -360,7 +413,7 @@ test('A10: of marked secrets nothing is found but where a token belongs, whateve
   // The checks see what there is to be seen.
   expect(seen.some(isGivenIt)).toBe(true);
   expect(seen.some(isDaemon)).toBe(true);
-  const given = ['hook', 'sink'].map((name) => workshop.read(`${name}.out`)).join('');
+  const given = GIVEN.map((name) => workshop.read(`${name}.out`)).join('');
   expect(given).toContain('FRESHD_CREDENTIAL=mail');
   expect(given).not.toMatch(/INHERITED_SECRET|NODE_OPTIONS/);
   expect(leakingFiles(workshop)).toEqual(expect.arrayContaining(['.env', 'store.json', 'state/run/tokens/mail']));
