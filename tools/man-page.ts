@@ -30,7 +30,13 @@ ${FILES.map(([path, meaning]) => `.TP\n.I ${text(path)}\n${text(meaning)}\n`).jo
 
 function commandEntry(spec: CommandSpec): string {
   const { argument, argumentName = 'NAME', secondArgument, rest } = spec;
-  const own = { required: ` ${argumentName}`, optional: ` [${argumentName}]`, many: ` ${argumentName}...`, none: '' };
+  const own = {
+    required: ` ${argumentName}`,
+    optional: ` [${argumentName}]`,
+    many: ` ${argumentName}...`,
+    any: ` [${argumentName}...]`,
+    none: '',
+  };
   const second = secondArgument === undefined ? '' : ` [${secondArgument}]`;
   const words = `${own[argument]}${second}${rest === undefined ? '' : ` -- ${rest}`}`;
   const options = spec.options.length === 0 ? '' : `.RS\n${spec.options.map(optionEntry).join('')}.RE\n`;

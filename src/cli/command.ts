@@ -57,7 +57,8 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
-  readonly argument: 'required' | 'optional' | 'none' | 'many';
+  /** `many`: one or more; `any`: none, or more. */
+  readonly argument: 'required' | 'optional' | 'none' | 'many' | 'any';
   /** Placeholder of the argument where it is not the name of a credential or chain (`NAME`). */
   readonly argumentName?: string;
   /** All that the argument may be, where these are known beforehand. */

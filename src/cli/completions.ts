@@ -110,7 +110,8 @@ function zshOption({ name, value, isRepeatable, choices, summary }: OptionSpec):
 
 function zshArgument(spec: CommandSpec): readonly string[] {
   const program = spec.rest === undefined ? [] : [quoted('*:: :_normal')];
-  if (spec.argumentChoices !== undefined) return [quoted(`1:${spec.argumentName}:(${spec.argumentChoices.join(' ')})`)];
+  if (spec.argumentChoices !== undefined)
+    return [quoted(`${spec.argument === 'any' ? '*' : '1'}:${spec.argumentName}:(${spec.argumentChoices.join(' ')})`)];
   return takesName(spec) ? [quoted(`${spec.argument === 'many' ? '*' : '1'}:NAME:_freshd_names`)] : program;
 }
 

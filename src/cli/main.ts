@@ -90,8 +90,9 @@ function parse(args: readonly string[], spec: CommandSpec): Omit<CommandArgument
       allowPositionals: true,
       strict: true,
     });
-    const wordsMin = spec.argument === 'optional' ? 0 : 1;
-    const wordsMax = spec.argument === 'many' ? Number.POSITIVE_INFINITY : spec.secondArgument === undefined ? 1 : 2;
+    const isList = spec.argument === 'many' || spec.argument === 'any';
+    const wordsMin = spec.argument === 'optional' || spec.argument === 'any' ? 0 : 1;
+    const wordsMax = isList ? Number.POSITIVE_INFINITY : spec.secondArgument === undefined ? 1 : 2;
     const isRegular = words.length >= wordsMin && words.length <= wordsMax;
     return isRegular ? { name: words[0], words, options: values } : null;
   } catch {

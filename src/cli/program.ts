@@ -100,6 +100,8 @@ function argumentText({ argument, argumentName = 'NAME' }: CommandSpec): string 
       return `[${argumentName}]`;
     case 'many':
       return `<${argumentName}...>`;
+    case 'any':
+      return `[${argumentName}...]`;
     case 'none':
       return '';
   }

@@ -36,8 +36,23 @@ test('D4: names a daemon that does not run, with the command that starts it', as
   const { exitCode, stdout } = await runIn({}, 'doctor', '--config', path);
   expect(exitCode).toBe(1);
   expect(stdout).toMatch(
-    /^problem no daemon answers on .*; start it with: freshd run --config .*; as a service: freshd service install$/m,
+    /^problem no daemon answers on .*; start it with: freshd run --config (\S+); as a service: freshd service install --config \1$/m,
   );
+});
+
+test('without a daemon looks itself whether the logins are there', async () => {
+  const directory = folder();
+  const grant = { tokenEndpoint: 'https://as.example/token', clientId: 'c' };
+  const mine = { store: { format: 'token-response', path: 'mine.json' }, refresh: { oauth: grant } };
+  const demo = { store: { format: 'token-response', path: 'demo.json' }, refresh: { follow: true } };
+  const path = configure(directory, { credentials: { demo, mine } });
+  const expected = (name: string, remedy: string) =>
+    `problem ${name}: expected a login that can be read at ${directory}/${name}.json, got ENOENT; ${remedy}\n`;
+  const missing = await runIn({}, 'doctor', '--config', path);
+  expect(missing.stdout).toContain(expected('demo', 'log in with the tool that keeps it there'));
+  expect(missing.stdout).toContain(expected('mine', 'freshd login mine'));
+  writeFileSync(join(directory, 'demo.json'), '{}', { mode: 0o600 });
+  expect((await runIn({}, 'doctor', '--config', path)).stdout).not.toContain('problem demo');
 });
 
 // Close to the end of the token's life, where an attempt is due.

@@ -30,6 +30,36 @@ test('alone lists what is on this machine, and names the next command', async ()
   expect(stdout).toMatch(/^next: freshd init codex$/m);
 });
 
+test('takes all that is found at once', async () => {
+  const directory = home(CLAUDE, '.codex/auth.json');
+  expect((await init(directory)).stdout).toMatch(/^next: freshd init claude-code codex$/m);
+  const { exitCode, stdout, stderr } = await init(directory, 'codex', 'claude-code', 'codex');
+  expect([exitCode, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('and it loads');
+  expect(Object.keys(configAt(directory).credentials)).toEqual(['codex', 'claude']);
+  // All, or none.
+  const other = home(CLAUDE);
+  expect(await init(other, 'claude-code', 'gemini')).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(readdirSync(other)).toEqual(['.claude']);
+});
+
+test('where it may not write, that is said with the place, and is no bug', async () => {
+  const directory = home(CLAUDE, 'in-the-way');
+  const config = join(directory, 'in-the-way/config.json');
+  const { exitCode, stderr } = await init(directory, 'claude-code', '--config', config);
+  expect([exitCode, stderr]).toEqual([
+    77,
+    `freshd: ${config}: expected to write it, got EEXIST; correct the folder, or name another place with --config\n`,
+  ]);
+});
+
+test('says the next commands for the configuration that was named', async () => {
+  const directory = home(CLAUDE);
+  const config = join(directory, 'own/config.json');
+  const { stdout } = await init(directory, 'claude-code', '--config', config);
+  expect(stdout).toContain(`next: freshd run --dry-run --config ${config}, then freshd run --config ${config};`);
+});
+
 test('alone, where nothing is found, says what comes before it', async () => {
   const { exitCode, stdout } = await init(home());
   expect(exitCode).toBe(0);

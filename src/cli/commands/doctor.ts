@@ -3,11 +3,11 @@
  *
  * Rule: changes nothing. Each check is a function of what it may look at, and returns what it found; none depends on another.
  */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CredentialsBody, type LiveBody, PATHS } from '../../api/protocol.ts';
-import type { Config } from '../../config/config.ts';
+import type { Config, CredentialConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { call } from '../call.ts';
 import { type CommandArguments, CommandError, type CommandIo, type CommandSpec, optionValue } from '../command.ts';
@@ -66,7 +66,8 @@ interface Patient {
 
 async function checkDaemon({ config, args, io }: Patient): Promise<readonly Finding[]> {
   const status = await statusOf(args, io);
-  if (typeof status === 'string') return [problem(status)];
+  // A daemon that runs says itself what is wrong with a store.
+  if (typeof status === 'string') return [problem(status), ...config.credentials.flatMap(checkStore)];
   const { daemon, credentials } = status;
   const isLive = await livenessOf(args, io);
   const skew = versionSkew(daemon.version, ownVersion());
@@ -79,6 +80,20 @@ async function checkDaemon({ config, args, io }: Patient): Promise<readonly Find
       troubles(credential, io).map((text) => problem(`${credential.credential}: ${text}`)),
     ),
   ];
+}
+
+/** Whether the login is there, and may be read by whoever asks. */
+function checkStore({ name, store, refresh }: CredentialConfig): readonly Finding[] {
+  if (!('path' in store) || store.path === null) return [];
+  try {
+    accessSync(store.path, constants.R_OK);
+    return [];
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    const login = refresh?.kind === 'oauth' ? `freshd login ${name}` : 'log in with the tool that keeps it there';
+    const remedy = error.code === 'ENOENT' ? login : 'give the user that runs freshd the right to it';
+    return [problem(`${name}: expected a login that can be read at ${store.path}, got ${error.code}; ${remedy}`)];
+  }
 }
 
 /** The answer has a status of its own when the scheduler stands still. */
@@ -96,7 +111,9 @@ async function statusOf(args: CommandArguments, io: CommandIo): Promise<Credenti
   try {
     return await call<CredentialsBody>({ method: 'GET', path: PATHS.credentials }, args, io);
   } catch (error) {
-    if (error instanceof CommandError) return `${error.message}; as a service: freshd service install`;
+    const named = optionValue(args, 'config');
+    const service = `freshd service install${named === undefined ? '' : ` --config ${named}`}`;
+    if (error instanceof CommandError) return `${error.message}; as a service: ${service}`;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `freshd init [FORMAT]`: finds the logins of tools on this machine, and writes a first configuration for one of them.
+ * `freshd init [FORMAT...]`: finds the logins of tools on this machine, and writes a first configuration for some of them.
  *
  * Rule: a configuration that is there is never touched without --force; and what is written has been loaded, or is gone again.
  */
@@ -25,8 +25,8 @@ import { captureOf } from '../socket-place.ts';
 
 export const command: CommandSpec = {
   name: 'init',
-  summary: 'write a first configuration for the login of a tool; alone, list what is found here',
-  argument: 'optional',
+  summary: 'write a first configuration for the logins of tools; alone, list what is found here',
+  argument: 'any',
   argumentName: 'FORMAT',
   argumentChoices: INIT_FORMATS,
   options: [
@@ -35,15 +35,17 @@ export const command: CommandSpec = {
   ],
   async run(args, io) {
     const capture = captureOf(io);
-    if (args.name === undefined) return list(capture, io);
-    const format = INIT_FORMATS.find((known) => known === args.name);
-    if (format === undefined) {
-      const seen = JSON.stringify(args.name);
-      throw new CommandError(`FORMAT: expected ${INIT_FORMATS.join(', ')}, got ${seen}`, EXIT.usage);
-    }
-    return write(format, { args, io, capture });
+    if (args.words.length === 0) return list(capture, io);
+    return write([...new Set(args.words.map(formatOf))], { args, io, capture });
   },
 };
+
+/** @throws CommandError for what is none */
+function formatOf(word: string): InitFormat {
+  const format = INIT_FORMATS.find((known) => known === word);
+  if (format !== undefined) return format;
+  throw new CommandError(`FORMAT: expected ${INIT_FORMATS.join(', ')}, got ${JSON.stringify(word)}`, EXIT.usage);
+}
 
 /** Where a tool keeps its login; null: not in a file (macOS: the Keychain). */
 function placeOf(format: InitFormat, capture: Capture): string | null {
@@ -68,8 +70,8 @@ function list(capture: Capture, io: CommandIo): number {
   io.write(
     table([['FORMAT', 'HERE', 'WHERE'].map((text) => ({ text, tone: 'quiet' as const })), ...rows], io.isColourful),
   );
-  const found = places.find(({ place }) => place !== null && existsSync(place));
-  io.write(`\nnext: ${found === undefined ? NOTHING_FOUND : `freshd init ${found.format}`}\n`);
+  const found = places.filter(({ place }) => place !== null && existsSync(place)).map(({ format }) => format);
+  io.write(`\nnext: ${found.length === 0 ? NOTHING_FOUND : `freshd init ${found.join(' ')}`}\n`);
   return EXIT.ok;
 }
 
@@ -82,32 +84,38 @@ interface Request {
   readonly capture: Capture;
 }
 
-async function write(format: InitFormat, { args, io, capture }: Request): Promise<number> {
-  const store = placeOf(format, capture);
-  if (store !== null && !existsSync(store)) {
+async function write(formats: readonly InitFormat[], { args, io, capture }: Request): Promise<number> {
+  for (const format of formats) {
+    const store = placeOf(format, capture);
+    if (store === null || existsSync(store)) continue;
     throw new CommandError(
       `${format}: expected a login at ${store}, got none; log in with that tool first`,
       EXIT.failure,
     );
   }
-  const places = configPlaces(optionValue(args, 'config'), capture);
-  const there = places.find(existsSync);
-  const path = there ?? places[0] ?? '';
-  const entry = { [recipeOf(format).name]: credentialOf(format, SCRIPTS) };
+  // The first of all places: what lies in a later one, that of the system, does not stand in the way of a person's own.
+  const path = configPlaces(optionValue(args, 'config'), capture)[0] ?? '';
+  const isThere = existsSync(path);
+  const entry = Object.fromEntries(
+    formats.map((format) => [recipeOf(format).name, credentialOf(format, SCRIPTS)] as const),
+  );
   const text = textOf(entry);
   if (isSwitchedOn(args, 'dry-run')) {
     io.write(text);
     return EXIT.ok;
   }
-  if (there !== undefined && !isSwitchedOn(args, 'force')) {
+  if (isThere && !isSwitchedOn(args, 'force')) {
     io.write(`${JSON.stringify(entry, null, 2)}\n`);
     throw new CommandError(
-      `${there} is there already, and stays; put the lines above into its "credentials", or say --force`,
+      `${path} is there already, and stays; put the lines above into its "credentials", or say --force`,
       EXIT.failure,
     );
   }
-  const kept = there === undefined ? null : keep(there);
-  writeNew(path, text);
+  const kept = writing(path, () => {
+    const before = isThere ? keep(path) : null;
+    writeNew(path, text);
+    return before;
+  });
   const loaded = await loadConfig({ path, capture });
   if (!loaded.ok) {
     rmSync(path);
@@ -117,14 +125,33 @@ async function write(format: InitFormat, { args, io, capture }: Request): Promis
   }
   io.write(`wrote ${path}, and it loads${kept === null ? '' : `; the one from before is ${kept}`}\n`);
   for (const { code, message } of loaded.advice) io.write(`advice ${code}: ${message}\n`);
-  const { more } = recipeOf(format);
-  if (more !== null) io.write(`${format}: ${more}\n`);
-  io.write('next: freshd run --dry-run, then freshd run; as a service: freshd service install\n');
+  for (const format of formats) {
+    const { more } = recipeOf(format);
+    if (more !== null) io.write(`${format}: ${more}\n`);
+  }
+  const named = optionValue(args, 'config') === undefined ? '' : ` --config ${path}`;
+  io.write(
+    `next: freshd run --dry-run${named}, then freshd run${named}; as a service: freshd service install${named}\n`,
+  );
   return EXIT.ok;
 }
 
 const textOf = (credentials: Readonly<Record<string, RawCredential>>): string =>
   `${JSON.stringify({ $schema: SCHEMA, credentials, alerts: { sinks: [{ type: 'desktop' }] } }, null, 2)}\n`;
+
+/** @throws CommandError where the folder or a file there is not to be written */
+function writing<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new CommandError(
+      `${path}: expected to write it, got ${error.code}; correct the folder, or name another place with --config`,
+      EXIT.permission,
+      { cause: error },
+    );
+  }
+}
 
 /** @returns where it is now: a copy of before is never written over */
 function keep(path: string): string {
