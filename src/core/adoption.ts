@@ -6,6 +6,7 @@
 import { answerEpisode, endEpisode } from './episode.ts';
 import { answered, refreshEnded } from './rejection.ts';
 import {
+  after,
   expiresAtOf,
   FOREVER_MS,
   hold,
@@ -16,8 +17,8 @@ import {
   refreshes,
   retryPhase,
 } from './schedule.ts';
-import { askPerson, isToTry, latchIn } from './set-aside.ts';
-import type { CredentialState, Latched, Phase, ReauthorizationReason } from './state.ts';
+import { askPerson, impasseOf, isToTry, latchIn } from './set-aside.ts';
+import type { CredentialState, HeldToken, Latched, Phase, ReauthorizationReason, Refusal } from './state.ts';
 import type { Fingerprint, Grant, Now, Token } from './token.ts';
 import { REJECTED, refreshTokenEndOfStored, withRefreshTokenEnd } from './warnings.ts';
 
@@ -30,13 +31,17 @@ export function adopt(state: CredentialState, grant: Grant, now: Now): Credentia
   if (obstacle !== null) {
     return breakDown(state, { reason: 'state_broken', code: obstacle, detail: REFUSALS[obstacle] }, now);
   }
-  if (isLatchedTo(state, grant)) return latchedAgain(state, grant, now);
+  const refusal = refusalOf(state, grant);
+  if (refusal !== null) return refusedAgain(state, refusal, grant, now);
+  if (latchIn(state.phase)?.local === true && isSame(state, grant, state.grant))
+    return obstructedAgain(state, grant, now);
   const isAnswer = state.phase.kind === 'reauthorization_required' && grant.fingerprint !== state.grant;
   const known: CredentialState = {
     ...withRefreshTokenEnd(isAnswer ? answerEpisode(state) : state, refreshTokenEndOfStored(state, grant, now)),
     superseded: grant.hasRefreshToken ? supersededBy(state, grant.fingerprint) : state.superseded,
     grant: grant.fingerprint,
     account: grant.account ?? state.account,
+    refusal: isSame(state, grant, state.refusal?.fingerprint ?? null) ? state.refusal : null,
     doubt: state.doubt?.fingerprint === grant.fingerprint ? state.doubt : null,
   };
   const { token } = grant;
@@ -65,11 +70,19 @@ export function supersede(state: CredentialState, next: Fingerprint): Credential
   return { ...state, grant: next, superseded: supersededBy(state, next) };
 }
 
-/** The former refresh token has a successor now: it is never sent and never adopted again. */
-function supersededBy(state: CredentialState, next: Fingerprint): readonly Fingerprint[] {
-  const { grant, policy, superseded } = state;
-  if (!policy.rotates || grant === null || grant === next || superseded.includes(grant)) return superseded;
-  return [...superseded, grant].slice(-policy.limits.supersededMax);
+/**
+ * The former refresh token has a successor now: it is never sent and never adopted again. So has one that is in doubt or was
+ * refused, also where its file was removed before the new login came.
+ */
+function supersededBy(
+  { grant, doubt, refusal, policy, superseded }: CredentialState,
+  next: Fingerprint,
+): readonly Fingerprint[] {
+  if (!policy.rotates) return superseded;
+  const former = [grant, doubt?.fingerprint ?? null, refusal?.fingerprint ?? null].flatMap((each) =>
+    each === null || each === next || superseded.includes(each) ? [] : each,
+  );
+  return former.length === 0 ? superseded : [...superseded, ...new Set(former)].slice(-policy.limits.supersededMax);
 }
 
 /** Why a stored grant is not what it seems; null when it may be used. */
@@ -99,10 +112,8 @@ export function breakDown(
     reason: why.reason,
     code: why.code,
     since: now.wallMs,
-    latchedTo: before?.latchedTo ?? null,
     probeDue: null,
     local: false,
-    ...refusalBefore(before),
   };
   const broken: CredentialState = {
     ...refreshEnded(state),
@@ -110,13 +121,6 @@ export function breakDown(
     lastFailure: { class: 'terminal', code: why.code, at: now.wallMs, detail: why.detail },
   };
   return askPerson(broken, latch, now);
-}
-
-function refusalBefore(latch: Latched | null): Pick<Latched, 'refusal'> {
-  if (latch?.reason === 'terminal' || latch?.reason === 'lost_response') {
-    return { refusal: { reason: latch.reason, code: latch.code } };
-  }
-  return latch?.refusal === undefined ? {} : { refusal: latch.refusal };
 }
 
 /** Nothing has changed; but after a restart an answer that was set aside may be at hand, which nobody has tried. */
@@ -127,30 +131,42 @@ function stillIn(latch: Latched, state: CredentialState, now: Now): CredentialSt
   return isTrying || isSettled ? state : askPerson(state, latch, now);
 }
 
-/** Terminal is latched to what was refused: the same content coming back is no reason to try again. */
-function isLatchedTo(state: CredentialState, grant: Grant): boolean {
-  const latchedTo = latchIn(state.phase)?.latchedTo ?? null;
-  const isKnownToken = grant.token === null || grant.token.fingerprint === state.generationOf;
-  return latchedTo === grant.fingerprint && isKnownToken;
+/** The content that was there before, come back or merely touched. Another access token beside it is news: somebody refreshed. */
+const isSame = (state: CredentialState, grant: Grant, fingerprint: Fingerprint | null): boolean =>
+  grant.fingerprint === fingerprint && (grant.token === null || grant.token.fingerprint === state.generationOf);
+
+/** Terminal is latched to what was refused: the same content coming back is no reason to try again, whatever the store held meanwhile. */
+function refusalOf(state: CredentialState, grant: Grant): Refusal | null {
+  const isStuck = impasseOf(state.phase) !== null;
+  return isStuck && isSame(state, grant, state.refusal?.fingerprint ?? null) ? state.refusal : null;
 }
 
-/** Still refused. Its access token is served for as long as it lasts, also after a restart. A local obstacle is looked for again: nothing is sent for that. */
-function latchedAgain(state: CredentialState, grant: Grant, now: Now): CredentialState {
+/** Still refused, in the words of the refusal. Its access token is served for as long as it lasts, also after a restart. */
+function refusedAgain(before: CredentialState, refusal: Refusal, grant: Grant, now: Now): CredentialState {
+  const state = { ...before, held: heldOf(before, grant, now), grant: grant.fingerprint };
   const latch = latchIn(state.phase);
-  if (latch === null) return state;
-  const held = state.held ?? (grant.token === null ? null : holdAgain(grant.token, state.generation, now));
-  if (latch.local) return { ...state, held, phase: dueNow(now) };
-  const known = { ...state, held, grant: grant.fingerprint };
-  const wasSpoiled = latch.reason === 'store_blanked' || latch.reason === 'state_broken';
-  if (wasSpoiled) {
-    const { refusal = REFUSED_BEFORE, ...spoiled } = latch;
-    return askPerson(known, { ...spoiled, ...refusal }, now);
-  }
-  return stillIn(latch, known, now);
+  return latch?.reason === refusal.reason && latch.code === refusal.code
+    ? stillIn(latch, state, now)
+    : askPerson(state, latchOf(state, refusal, now), now);
 }
 
-/** A misconfiguration that only the server could judge. */
-const REFUSED_BEFORE = { reason: 'terminal', code: 'refused_before' } as const;
+/** A person must act, because of what a server said. */
+export const latchOf = ({ policy }: CredentialState, { reason, code }: Refusal, now: Now): Latched => ({
+  kind: 'reauthorization_required',
+  reason,
+  code,
+  since: now.wallMs,
+  probeDue: reason === 'config' ? after(now, policy.limits.probeIntervalMs) : null,
+  local: false,
+});
+
+/** A local obstacle is looked for again: nothing is sent for that. */
+function obstructedAgain(state: CredentialState, grant: Grant, now: Now): CredentialState {
+  return { ...state, held: heldOf(state, grant, now), phase: dueNow(now) };
+}
+
+const heldOf = ({ held, generation }: CredentialState, { token }: Grant, now: Now): HeldToken | null =>
+  held ?? (token === null ? null : holdAgain(token, generation, now));
 
 /** After a restart: the token that was in hand before. It ends no trouble and starts no needless refresh. */
 function resumed(state: CredentialState, token: Token, now: Now): CredentialState {

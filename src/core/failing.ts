@@ -13,8 +13,8 @@ import { unreachable } from './invariants.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
 import { after, isExpired, isInDoubt, laterOf, refilled, refreshes, retryPhase, wallOf } from './schedule.ts';
 import { askPerson, outlived } from './set-aside.ts';
-import type { CredentialState, Impasse, Latched, Phase, Step } from './state.ts';
-import type { Now } from './token.ts';
+import type { CredentialState, Impasse, Latched, Phase, Refusal, Step } from './state.ts';
+import type { Fingerprint, Now } from './token.ts';
 
 type CloseAttempt = Extract<Effect, { type: 'close_attempt' }>;
 export type Refreshing = Extract<Phase, { kind: 'refreshing' }>;
@@ -146,7 +146,6 @@ function latchedOn(state: CredentialState, failure: Failure, now: Now): Credenti
     reason: 'config',
     code: state.lastFailure?.code ?? failure.code,
     since: state.episode?.startedAt ?? now.wallMs,
-    latchedTo: state.grant,
     probeDue: after(now, failure.unsent ? activeRecoveryIntervalMs : limits.probeIntervalMs),
     local: false,
   };
@@ -209,17 +208,20 @@ interface Why {
 
 function requireReauthorization(state: CredentialState, why: Why, now: Now): CredentialState {
   const isServerConfig = why.reason === 'config' && why.failure.origin === 'server';
+  const isLocal = why.reason === 'config' && why.failure.origin === 'local';
   const latch: Latched = {
     kind: 'reauthorization_required',
     reason: why.reason,
     code: why.code,
     since: now.wallMs,
-    latchedTo: state.grant,
     probeDue: isServerConfig ? after(now, state.policy.limits.probeIntervalMs) : null,
-    local: why.reason === 'config' && why.failure.origin === 'local',
+    local: isLocal,
   };
-  return askPerson({ ...state, wanted: null }, latch, now);
+  const refusal = isLocal ? state.refusal : state.grant === null ? null : refusalOf(why, state.grant);
+  return askPerson({ ...state, wanted: null, refusal }, latch, now);
 }
+
+const refusalOf = ({ reason, code }: Why, fingerprint: Fingerprint): Refusal => ({ fingerprint, reason, code });
 
 export function refunded(state: CredentialState, now: Now): CredentialState {
   // What was not spent is not given back.

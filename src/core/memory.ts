@@ -41,11 +41,10 @@ export interface Memory {
     readonly reason: ReauthorizationReason;
     readonly code: string;
     readonly since: EpochMs;
-    readonly fingerprint: Fingerprint | null;
     readonly probeAt: EpochMs | null;
     readonly local: boolean;
-    readonly refusal?: Refusal;
   } | null;
+  readonly refusal: Refusal | null;
   readonly doubt: Omit<Doubt, 'settlesAt'> | null;
   readonly clockBlamedFor: Fingerprint | null;
   readonly downSince: EpochMs | null;
@@ -73,6 +72,7 @@ export function remember(state: CredentialState, now: Now): Memory {
     rateLimitDoublings: state.rateLimitDoublings,
     bucket: { attempts: state.bucket.attempts, refilledAt: wallOf(state.bucket.refilledAt, now) },
     latch: latchOf(state.phase, now),
+    refusal: state.refusal,
     doubt: doubtOf(state),
     clockBlamedFor: state.clockBlamedFor,
     downSince: state.downSince,
@@ -91,15 +91,13 @@ function doubtOf({ doubt }: CredentialState): Memory['doubt'] {
 function latchOf(phase: Phase, now: Now): Memory['latch'] {
   const latched = latchIn(phase);
   if (latched === null) return null;
-  const { reason, code, since, latchedTo, probeDue, local, refusal } = latched;
+  const { reason, code, since, probeDue, local } = latched;
   return {
     reason,
     code,
     since,
-    fingerprint: latchedTo,
     probeAt: probeDue === null ? null : wallOf(probeDue, now),
     local,
-    ...(refusal === undefined ? {} : { refusal }),
   };
 }
 
@@ -154,6 +152,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     jumpGraceUntil: null,
     // What was sent last may have been sent a moment before the end.
     doubt: before?.doubt ? { ...before.doubt, settlesAt: monotonicMs(now.monotonicMs + policy.settleMs) } : null,
+    refusal: before?.refusal ?? null,
     clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
     setAside: null,
@@ -192,10 +191,8 @@ function firstPhase(before: Memory | null, { policy, now }: { readonly policy: P
     reason: latch.reason,
     code: latch.code,
     since: latch.since,
-    latchedTo: latch.fingerprint,
     probeDue: probeInMs === null ? null : monotonicMs(now.monotonicMs + probeInMs),
     local: latch.local,
-    ...(latch.refusal === undefined ? {} : { refusal: latch.refusal }),
   };
 }
 

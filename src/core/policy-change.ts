@@ -32,7 +32,9 @@ function changed(before: CredentialState, { policy, targets }: Change, now: Now)
   const failures = Math.min(before.failures, policy.maxRetries + 1);
   // Nobody hears the end of a story about a place that is gone.
   const alerts = before.alerts.filter(({ alert }) => alert.target === null || targets.includes(alert.target));
-  const state: CredentialState = { ...before, policy, deliveries, failures, alerts, nextPolicy: null };
+  // What a server said of the former configuration.
+  const refusal = before.refusal?.reason === 'config' ? null : before.refusal;
+  const state: CredentialState = { ...before, policy, deliveries, failures, alerts, refusal, nextPolicy: null };
   const known = refreshes(policy) ? state : refreshEnded(state);
   return { ...known, phase: replanned(known, now) };
 }

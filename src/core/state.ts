@@ -54,18 +54,16 @@ export interface Latched {
   readonly reason: ReauthorizationReason;
   readonly code: string;
   readonly since: EpochMs;
-  /** Opens when the store holds anything else. */
-  readonly latchedTo: Fingerprint | null;
   /** One attempt every six hours for a configuration that only the server can judge. */
   readonly probeDue: MonotonicMs | null;
   /** The obstacle is here: the store check looks whether it is gone. */
   readonly local: boolean;
-  /** What was said of `latchedTo`, where the store was spoiled since: the same content coming back is refused in the same words. */
-  readonly refusal?: Refusal;
 }
 
+/** What an answer said of one fingerprint. It outlives what obstructs or spoils the store: that says nothing about the fingerprint. */
 export interface Refusal {
-  readonly reason: 'terminal' | 'lost_response';
+  readonly fingerprint: Fingerprint;
+  readonly reason: 'terminal' | 'lost_response' | 'config';
   readonly code: string;
 }
 
@@ -228,6 +226,8 @@ export interface CredentialState {
   /** Failures that were surely unsent are retried at the floor and not counted until then. */
   readonly jumpGraceUntil: MonotonicMs | null;
   readonly doubt: Doubt | null;
+  /** Latched to its fingerprint: opens when the store holds another, or by an operator. */
+  readonly refusal: Refusal | null;
   /** Whose refusal was not believed because of the clocks: once for each. */
   readonly clockBlamedFor: Fingerprint | null;
   readonly unpersisted: Unpersisted | null;

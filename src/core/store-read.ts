@@ -3,7 +3,7 @@
  *
  * Rule: during an attempt only what the attempt itself found counts; it ends the attempt, and the store wins.
  */
-import { adopt, breakDown, dueNow, planned } from './adoption.ts';
+import { adopt, breakDown, dueNow, latchOf, planned } from './adoption.ts';
 import type { Effect } from './effect.ts';
 import type { Event, JournalFinding } from './event.ts';
 import { closing, refunded } from './failing.ts';
@@ -82,8 +82,10 @@ function isBehindOurs({ unpersisted }: CredentialState, event: StoreEvent): bool
 }
 
 function missing(before: CredentialState, detail: string, now: Now): CredentialState {
-  const state = refreshEnded(before);
-  if (state.policy.mintsWithoutGrant && state.held === null) {
+  const { mintsWithoutGrant } = before.policy;
+  // What a script makes out of nothing owes nothing to what was refused before.
+  const state = { ...refreshEnded(before), refusal: mintsWithoutGrant ? null : before.refusal };
+  if (mintsWithoutGrant && state.held === null) {
     return state.phase.kind === 'absent' ? { ...state, phase: planned(state, now) } : state;
   }
   return askPerson({ ...state, grant: null, wanted: null }, { kind: 'absent', detail }, now);
@@ -95,9 +97,11 @@ function checked(state: CredentialState, now: Now): CredentialState {
   return { ...state, storeCheckInFlight: false, storeCheckDue: after(now, storeCheckWaitMs(state.policy)) };
 }
 
-/** A local obstacle that is gone reopens the credential: nothing was ever sent about it. */
+/** A local obstacle that is gone reopens the credential, unless an answer had closed it before: nothing was sent about it since. */
 export function storeUnchanged(before: CredentialState, isUnobstructed: boolean, now: Now): CredentialState {
   const state = checked(before, now);
   const isLocal = state.phase.kind === 'reauthorization_required' && state.phase.local;
-  return isLocal && isUnobstructed ? { ...state, phase: dueNow(now) } : state;
+  if (!isLocal || !isUnobstructed) return state;
+  const refusal = state.refusal?.fingerprint === state.grant ? state.refusal : null;
+  return refusal === null ? { ...state, phase: dueNow(now) } : askPerson(state, latchOf(state, refusal, now), now);
 }

@@ -20,6 +20,7 @@ export function conclude(state: CredentialState, grant: Grant, now: Now): Verdic
     ...withRefreshTokenEnd(state, refreshTokenEndOfAnswer(state, grant, now)),
     account: grant.account ?? state.account,
     lastSucceededAt: now.wallMs,
+    refusal: null,
   };
   if (grant.token === null) return noProgress(succeeded, 'no_access_token', now);
   // It comes from a refresh of ours, so it was issued just now, whether it says so or not.

@@ -283,6 +283,7 @@ export const loaded = (given: Grant, journal: JournalFinding | null = null): Eve
 });
 export const moved = (given: Grant): Event => ({ type: 'store_changed', grant: given, attempt: null });
 export const missing: Event = { type: 'token_missing', detail: 'no such file', attempt: null };
+export const broken: Event = { type: 'state_broken', reason: 'state_broken', detail: 'no JSON', attempt: null };
 export const blanked: Event = {
   type: 'state_broken',
   reason: 'store_blanked',

@@ -75,7 +75,8 @@ describe('F72: an answer that the store refused because it had changed', () => {
     life.pass(HOUR);
     expect(life.attempts).toHaveLength(3);
     expect(life.state).toMatchObject({
-      phase: { kind: 'reauthorization_required', reason: 'terminal', latchedTo: 'r2' },
+      phase: { kind: 'reauthorization_required', reason: 'terminal' },
+      refusal: { fingerprint: 'r2' },
       setAside: null,
     });
     expect(life.alerts).toEqual(['reauthorization_required']);
@@ -215,7 +216,8 @@ describe('F72: what was set aside, over a restart', () => {
     expect(of(life, 'begin_attempt')).toEqual([]);
     expect(of(life, 'forget_set_aside')).toHaveLength(1);
     expect(life.state).toMatchObject({
-      phase: { kind: 'reauthorization_required', reason: 'terminal', latchedTo: 'r2' },
+      phase: { kind: 'reauthorization_required', reason: 'terminal' },
+      refusal: { fingerprint: 'r2' },
       setAside: null,
       doubt: null,
     });

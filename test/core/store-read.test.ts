@@ -131,6 +131,21 @@ describe('F80: what is copied over a store is no rotation', () => {
     expect(readToken(life.state, life.now)).toMatchObject({ kind: 'token', generation: life.state.generation });
   });
 
+  it('F80 F78: one that was in doubt or refused is not sent again from a backup, also when its file was gone in between', () => {
+    for (const ending of [{ code: 'http_502', doubt: true }, INVALID_GRANT]) {
+      const life = createLife({ server: failing(ending) });
+      life.pass(DUE);
+      life.dispatch(missing);
+      life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
+      expect(life.state.phase.kind).toBe('fresh');
+      const attempts = life.attempts.length;
+      life.dispatch(moved(grant(1)));
+      expect(life.state.lastFailure?.code).toBe('superseded_grant');
+      life.pass(HOUR);
+      expect(life.attempts).toHaveLength(attempts);
+    }
+  });
+
   it('F80: the login of another account is taken over when an operator asks for it', () => {
     const other = grant(2, { account: 'bob' });
     const life = createLife({

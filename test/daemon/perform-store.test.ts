@@ -27,7 +27,6 @@ function build(options: { local?: boolean; attempting?: boolean; code?: string }
     reason: 'config',
     code: options.code ?? 'script_missing',
     since: clock.now().wallMs,
-    latchedTo: null,
     probeDue: null,
     local: true,
   } as const;

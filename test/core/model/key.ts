@@ -57,6 +57,8 @@ export function keyOf(state: CredentialState, world: World): string {
     bucketKey(state, world, mono),
     state.jumpGraceUntil !== null && state.jumpGraceUntil > monotonicMs ? mono(state.jumpGraceUntil) : null,
     state.doubt === null ? null : [rank(state.doubt.fingerprint), state.doubt.sends, mono(state.doubt.settlesAt)],
+    rank(state.refusal?.fingerprint ?? null),
+    state.refusal?.reason,
     rank(state.clockBlamedFor),
     state.unpersisted === null
       ? null
@@ -160,14 +162,7 @@ function phaseKey(phase: Phase, lens: Lens): unknown {
     case 'recovering':
       return [phase.kind, lens.mono(phase.due), phase.impasse === undefined ? null : phaseKey(phase.impasse, lens)];
     case 'reauthorization_required':
-      return [
-        phase.kind,
-        phase.reason,
-        lens.rank(phase.latchedTo),
-        lens.mono(phase.probeDue),
-        phase.local,
-        phase.refusal?.reason,
-      ];
+      return [phase.kind, phase.reason, lens.mono(phase.probeDue), phase.local];
     default:
       return [phase.kind];
   }

@@ -101,7 +101,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           reason: 'terminal',
           code: 'rejected',
           since: now.wallMs,
-          latchedTo: taken.state.grant,
           probeDue: null,
           local: false,
         })
@@ -169,7 +168,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           reason: 'lost_response',
           code: 'lost_response',
           since: now.wallMs,
-          latchedTo: taken.state.grant,
           probeDue: null,
           local: false,
         })
@@ -192,7 +190,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   ),
   'latch forgotten while what was set aside is tried': stepping('aside over restarts', (state, event, now) => {
     const isNew = event.type === 'token_loaded' && state.phase.kind === 'reauthorization_required';
-    return step(isNew ? { ...state, phase: { kind: 'absent', detail: '' } } : state, event, now);
+    return step(isNew ? { ...state, phase: { kind: 'absent', detail: '' }, refusal: null } : state, event, now);
   }),
   'set-aside answer tried twice': afterwards('aside', (taken, before) => {
     if (before.setAside === null || taken.state.setAside !== null) return taken;

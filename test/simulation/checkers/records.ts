@@ -26,6 +26,18 @@ export function storedTokens(world: World, credential: string): readonly string[
   return world.disk.readText(world.plan(credential).storePath)?.match(REFRESH_TOKENS) ?? [];
 }
 
+/**
+ * A backup from before all that freshd remembers of a credential: its memory is full, and other tokens came since.
+ * @param since tokens that it has held since
+ */
+export function isForgotten(world: World, credential: string, since: number): boolean {
+  const memory = world.state(credential)?.superseded.length ?? 0;
+  return memory >= SUPERSEDED_MAX && since > SUPERSEDED_MAX / 2;
+}
+
+/** As many superseded refresh tokens as freshd remembers of a credential. */
+const SUPERSEDED_MAX = 64;
+
 const pathsOf = (world: World, credential: string): readonly string[] => [
   world.plan(credential).storePath,
   journalOf(credential),

@@ -3,6 +3,7 @@
  */
 import type { RefreshToken } from '../servers/grants.ts';
 import type { World } from '../world.ts';
+import { isForgotten } from './records.ts';
 
 export function watchReports(world: World): void {
   /** The last token that was refused for good, by credential. */
@@ -23,6 +24,9 @@ export function watchReports(world: World): void {
     const cause = token.family.revoked?.cause;
     const isOwnLoss =
       token.spent?.by === 'freshd' && cause?.kind === 'reuse' && cause.by === 'freshd' && cause.token === token;
-    if (isOwnLoss) world.fail('F78', `${credential}: its own lost answer is reported as ${reason}`);
+    const tokens = world.server(credential).grants.families.flatMap((family) => family.tokens);
+    const since = tokens.length - tokens.indexOf(token);
+    if (isOwnLoss && !isForgotten(world, credential, since))
+      world.fail('F78', `${credential}: its own lost answer is reported as ${reason}`);
   });
 }

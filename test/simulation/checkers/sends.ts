@@ -4,7 +4,7 @@
 import type { Trip } from '../network.ts';
 import type { RefreshToken } from '../servers/grants.ts';
 import type { World } from '../world.ts';
-import { isRecorded, storedTokens } from './records.ts';
+import { isForgotten, isRecorded, storedTokens } from './records.ts';
 
 export function watchSends(world: World): void {
   /** Successors that freshd's store held while the daemon was up and well: it cannot have forgotten those. */
@@ -41,21 +41,12 @@ function judgeSuccessors(world: World, { server }: Trip, token: RefreshToken, se
   }
   const held = [...settled];
   const known = ours.find(
-    ({ text }) => held.includes(text) && !isForgotten(world, server.name, held.slice(held.indexOf(text))),
+    ({ text }) => held.includes(text) && !isForgotten(world, server.name, held.length - held.indexOf(text)),
   );
   if (known !== undefined) {
     world.fail('I1', `${server.name}: sent token ${token.index}, although it had held successor ${known.index}`);
   }
 }
-
-/** A backup from before all that freshd remembers of a credential: its memory is full, and other tokens came since. */
-function isForgotten(world: World, credential: string, heldSince: readonly string[]): boolean {
-  const memory = world.state(credential)?.superseded.length ?? 0;
-  return memory >= SUPERSEDED_MAX && heldSince.length > SUPERSEDED_MAX / 2;
-}
-
-/** As many superseded refresh tokens as freshd remembers of a credential. */
-const SUPERSEDED_MAX = 64;
 
 function judgeOverlap(world: World, { server, number }: Trip): void {
   const other = world.network.trips.find(
