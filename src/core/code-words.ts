@@ -25,6 +25,7 @@ export const CODE_WORDS: ReadonlyMap<string, string> = new Map([
   ['account_gone', 'the account is gone or locked at the server'],
   ['token_revoked', 'the grant was revoked at the server'],
   ['token_invalid', 'the server does not know the token any more'],
+  ['key_invalid', 'the server does not know the key'],
   ['refresh_token_dead', 'the refresh token is of no more use'],
   ['refresh_token_expired', 'the refresh token has expired'],
   ['refresh_token_reused', 'the refresh token was spent already: another program refreshes this grant too'],
