@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { withRefreshToken } from '../adapters/login/begin.ts';
 import { loginByBrowser } from '../adapters/login/browser.ts';
 import { loginByDevice } from '../adapters/login/device.ts';
+import { preparePlace } from '../adapters/login/place.ts';
 import { createOauthClient } from '../adapters/oauth/client.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { Config, CredentialConfig, OauthConfig } from '../config/config.ts';
+import { storeDefaults } from '../core/store-format.ts';
 import type { Fingerprint, TokenResponse } from '../core/token.ts';
 import { dateResponse } from '../core/token-response.ts';
 import { buildCredential, createSite } from './parts.ts';
@@ -36,7 +38,8 @@ export type LoginResult =
 export async function logIn(request: LoginRequest): Promise<LoginResult> {
   try {
     const { store } = buildCredential(request.credential, siteOf(request)).parts;
-    return await keep(store, withRefreshToken(await obtain(request)));
+    await refuseUnlessKeepable(store, request.credential);
+    return await keep(store, withRefreshToken(await obtain(request)), lockLimitMs(request.credential.policy));
   } catch (error) {
     if (error instanceof PortError) return { ok: false, code: error.code, message: error.message };
     throw error;
@@ -67,9 +70,27 @@ function wayOf({ deviceAuthorizationEndpoint, authorizationEndpoint }: OauthConf
   return authorizationEndpoint === null ? null : 'browser';
 }
 
+/**
+ * Before a person has had any trouble: what would only fail afterwards, with a grant in hand that nothing keeps.
+ * @throws PortError `store_broken`, `login_missing`, or why nothing can be written there
+ */
+async function refuseUnlessKeepable(store: StorePort, { store: { format } }: CredentialConfig): Promise<void> {
+  const reading = await store.read();
+  if (reading.kind === 'broken') {
+    const remedy = 'repair or remove the file; what is broken is never overwritten';
+    throw new PortError(`would not write: ${reading.detail}; ${remedy}`, { code: 'store_broken', remedy });
+  }
+  const { creatable, loginRemedy } = storeDefaults(format);
+  if (reading.kind === 'missing' && !creatable) {
+    const remedy = `first log in with the tool that owns the file${loginRemedy === null ? '' : ` (${loginRemedy})`}`;
+    throw new PortError(`${reading.detail}: only its tool begins it; ${remedy}`, { code: 'login_missing', remedy });
+  }
+  if (store.path !== null) await preparePlace(store.path);
+}
+
 /** A person's login goes before whatever stood there, but for a file that cannot be understood. */
-async function keep(store: StorePort, response: TokenResponse): Promise<LoginResult> {
-  const release = await store.lock(LOCK_MS_MAX, 'write');
+async function keep(store: StorePort, response: TokenResponse, lockMs: number): Promise<LoginResult> {
+  const release = await store.lock(lockMs, 'write');
   try {
     const before = accountIn(await store.read());
     const dated = dateResponse(response, systemClock.now().wallMs);
@@ -100,5 +121,10 @@ function siteOf({ config, environment, platform }: LoginRequest) {
 // As long as most servers let their own page wait.
 const PATIENCE_MS = 600_000;
 
-// As long as an attempt of the daemon may take in line.
-const LOCK_MS_MAX = 30_000;
+/** Longer than an attempt of the daemon can hold the lock: a login that a person has made must not fail for that. */
+export function lockLimitMs({ refreshTimeoutMs, killGraceMs }: CredentialConfig['policy']): number {
+  return refreshTimeoutMs + killGraceMs + LOCK_SLACK_MS;
+}
+
+// The polls of the store and the writes of an attempt, and the wait for another one in line.
+const LOCK_SLACK_MS = 30_000;

@@ -1,14 +1,18 @@
 /** `freshd login`, in this process, against a real authorization server, with a person who is a few lines of code. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, connect as netConnect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AuthorizationServer, AuthorizationServerOptions } from '../../scripts/demo-authorization-server.js';
+import type { CredentialConfig } from '../../src/config/config.ts';
+import { lockLimitMs } from '../../src/daemon/login.ts';
 import { authorizationServer, closedPort, native } from '../adapters/refresh/oauth-arrange.ts';
 import { privateFolder } from '../config/arrange.ts';
 import { type Overheard, type Ran, runIn } from './arrange.ts';
 
 interface Arranged {
   readonly server: AuthorizationServer;
+  readonly folder: string;
   readonly storePath: string;
   /** Starts it; `said` is what stands on standard output so far. */
   begin(...options: string[]): { readonly ended: Promise<Ran>; said(): string };
@@ -18,6 +22,7 @@ interface Arranged {
 async function arrange(
   oauth: (server: AuthorizationServer) => object,
   options: AuthorizationServerOptions = {},
+  store: object | null = null,
 ): Promise<Arranged> {
   const server = await authorizationServer({ deviceIntervalSeconds: 0.1, ...options });
   const folder = privateFolder();
@@ -26,7 +31,7 @@ async function arrange(
     stateDirectory: join(folder, 'state'),
     credentials: {
       mail: {
-        store: { format: 'token-response', path: storePath },
+        store: store ?? { format: 'token-response', path: storePath },
         refresh: { oauth: { clientId: 'mail', ...oauth(server) } },
       },
       key: { static: `\${env:KEY}` },
@@ -38,6 +43,7 @@ async function arrange(
   const env = { KEY: 'k', XDG_RUNTIME_DIR: join(folder, 'run'), CLIENT_SECRET: 's3cret' };
   return {
     server,
+    folder,
     storePath,
     stored: () => JSON.parse(readFileSync(storePath, 'utf8')),
     begin(...words) {
@@ -74,6 +80,36 @@ const eventually = (check: () => void) => vi.waitFor(check, { timeout: 20_000, i
 async function shownAddress(begun: { said(): string }): Promise<URL> {
   await eventually(() => expect(begun.said()).toContain('waiting'));
   return new URL(/https?:\S+/.exec(begun.said())?.[0] ?? '');
+}
+
+/** Where the server sends the browser that opened `address`. */
+async function addressBack(address: URL): Promise<URL> {
+  const page = await fetch(address, { redirect: 'manual' });
+  return new URL(page.headers.get('location') ?? '');
+}
+
+/** A way to a server on this machine that can be shut: then whoever comes is turned away at once. */
+async function gate(target: number) {
+  let isOpen = true;
+  const server = createServer((socket: Socket) => {
+    socket.on('error', () => undefined);
+    if (!isOpen) return void socket.resetAndDestroy();
+    const upstream = netConnect(target, '127.0.0.1').on('error', () => socket.destroy());
+    socket.once('close', () => upstream.destroy());
+    socket.pipe(upstream).pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    shut: () => {
+      isOpen = false;
+    },
+    open: () => {
+      isOpen = true;
+    },
+  };
 }
 
 describe('by a code that is typed in elsewhere', () => {
@@ -122,6 +158,40 @@ describe('by a code that is typed in elsewhere', () => {
     server.decideDevice(server.userCodes()[0] ?? '', true);
     expect((await begun.ended).exitCode).toBe(0);
     expect(server.state().requests.failed).toBe(2);
+  });
+
+  test.each([
+    ['a page from something in between', { status: 200, body: '<html>Welcome</html>' }],
+    ['a page that refuses', { status: 403, body: '<html>' }],
+    ['its own word for trouble', { status: 503, body: { error: 'temporarily_unavailable' } }],
+    ['its own word with another status', { status: 400, body: { error: 'server_error' } }],
+    ['too many requests', { status: 429, body: { error: 'rate_limited' } }],
+  ])('%s says nothing about the code', async (_name, answer) => {
+    const { server, begin } = await arrange(byDevice);
+    server.fail(answer);
+    const begun = begin();
+    await eventually(() => expect(server.userCodes()).toHaveLength(1));
+    server.decideDevice(server.userCodes()[0] ?? '', true);
+    const { exitCode, stdout } = await begun.ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('it is asked again');
+    expect(server.state().requests.failed).toBe(1);
+  });
+
+  test('a network that is gone for a while is waited out', async () => {
+    const server = await authorizationServer({ deviceIntervalSeconds: 0.1 });
+    const way = await gate(server.port);
+    const { begin } = await arrange(() => ({
+      tokenEndpoint: `http://127.0.0.1:${way.port}/token`,
+      deviceAuthorizationEndpoint: `http://127.0.0.1:${way.port}/device_authorization`,
+    }));
+    const begun = begin();
+    await eventually(() => expect(server.userCodes()).toHaveLength(1));
+    way.shut();
+    await eventually(() => expect(begun.said()).toContain('it is asked again'));
+    server.decideDevice(server.userCodes()[0] ?? '', true);
+    way.open();
+    expect((await begun.ended).exitCode).toBe(0);
   });
 
   test('a client that the server does not know ends it with 77', async () => {
@@ -181,6 +251,61 @@ describe('in a browser on this machine', () => {
     expect((await begun.ended).exitCode).toBe(0);
   });
 
+  test('a page that the browser loads twice brings one grant', async () => {
+    const { server, begin } = await arrange(byBrowser);
+    server.delay({ milliseconds: 300 });
+    const begun = begin();
+    const back = await addressBack(await shownAddress(begun));
+    const pages = await Promise.all([fetch(back), fetch(back), fetch(new URL('/favicon.ico', back))]);
+    expect(pages.map(({ status }) => status)).toEqual([200, 200, 404]);
+    expect((await begun.ended).exitCode).toBe(0);
+    expect(server.state().requests.token).toBe(1);
+    await expect(fetch(back)).rejects.toThrow();
+  });
+
+  test('where only endpoints are configured, a server may name itself as it likes (RFC 9207)', async () => {
+    const { begin } = await arrange(byBrowser);
+    const begun = begin();
+    const back = await addressBack(await shownAddress(begun));
+    back.searchParams.set('iss', 'https://login.example');
+    await fetch(back);
+    expect((await begun.ended).exitCode).toBe(0);
+  });
+
+  test('an answer in the name of another issuer is none of ours, and its code is not redeemed (RFC 9207)', async () => {
+    const { server, begin } = await arrange((at) => ({ issuer: at.url }));
+    for (const [iss, exitCode] of [
+      ['https://evil.example', 77],
+      [server.url, 0],
+    ] as const) {
+      const begun = begin('--browser');
+      const back = await addressBack(await shownAddress(begun));
+      back.searchParams.set('iss', iss);
+      await fetch(back);
+      const ended = await begun.ended;
+      expect(ended.exitCode).toBe(exitCode);
+      if (exitCode === 77) expect(ended.stderr).toContain('got one of another server');
+      expect(server.state().requests.token).toBe(exitCode === 0 ? 1 : 0);
+    }
+  });
+
+  test('an answer with another state is not the one that is waited for', async () => {
+    const { server, begin } = await arrange(byBrowser);
+    const begun = begin();
+    const back = await addressBack(await shownAddress(begun));
+    for (const state of ['', 'x', `${back.searchParams.get('state')}x`]) {
+      const forged = new URL(back);
+      forged.searchParams.set('state', state);
+      expect((await fetch(forged)).status).toBe(404);
+    }
+    const doubled = new URL(back);
+    doubled.searchParams.append('state', 'x');
+    expect((await fetch(doubled)).status).toBe(404);
+    expect(server.state().requests.token).toBe(0);
+    await fetch(back);
+    expect((await begun.ended).exitCode).toBe(0);
+  });
+
   test('a refusal that comes back through the browser ends it with 77', async () => {
     const { begin } = await arrange(byBrowser);
     const begun = begin();
@@ -237,13 +362,42 @@ describe('what is kept', () => {
     expect(stored()).toMatchObject({ access_token: 'at_new', refresh_token: 'rt_new', note: 'mine' });
   });
 
-  test('a store that cannot be understood is never overwritten', async () => {
-    const { begin, storePath } = await arrange(byBrowser);
+  test('a store that cannot be understood is never overwritten, and nobody is bothered first', async () => {
+    const { server, begin, storePath } = await arrange(byDevice);
     writeFileSync(storePath, '{"access_token":', { mode: 0o600 });
-    const begun = begin();
-    await fetch(await shownAddress(begun));
-    expect((await begun.ended).exitCode).toBe(1);
+    const { exitCode, stdout, stderr } = await begin().ended;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toContain('what is broken is never overwritten');
     expect(readFileSync(storePath, 'utf8')).toBe('{"access_token":');
+    expect(server.userCodes()).toEqual([]);
+  });
+
+  test('a file that only a tool can begin is refused before anybody is bothered', async () => {
+    const { server, begin } = await arrange(byDevice, {}, { format: 'grok', path: 'grok.json' });
+    expect(await begin().ended).toMatchObject({ exitCode: 78, stderr: expect.stringContaining('grok login') });
+    expect(server.userCodes()).toEqual([]);
+  });
+
+  test('a directory that is not there is made for its owner alone; one that cannot be, is said first', async () => {
+    const path = 'not/yet/mail.json';
+    const { server, begin, folder } = await arrange(byDevice, {}, { format: 'token-response', path });
+    const begun = begin();
+    await eventually(() => expect(server.userCodes()).toHaveLength(1));
+    server.decideDevice(server.userCodes()[0] ?? '', true);
+    expect((await begun.ended).exitCode).toBe(0);
+    expect(JSON.parse(readFileSync(join(folder, path), 'utf8'))).toMatchObject({ token_type: 'Bearer' });
+    expect(statSync(join(folder, 'not')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, path)).mode & 0o777).toBe(0o600);
+
+    const inFile = await arrange(byDevice, {}, { format: 'token-response', path: '/proc/nowhere/mail.json' });
+    const refused = await inFile.begin().ended;
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(inFile.server.userCodes()).toEqual([]);
+  });
+
+  test('the lock of the store is waited for longer than any attempt of a daemon can hold it', () => {
+    const policy = { refreshTimeoutMs: 3_600_000, killGraceMs: 60_000 } as CredentialConfig['policy'];
+    expect(lockLimitMs(policy)).toBeGreaterThan(3_660_000 + 3_000);
   });
 });
 

@@ -43,8 +43,8 @@ export async function ask<T>(
 
 export type Reply =
   | { readonly kind: 'tokens'; readonly response: TokenResponse }
-  /** The server's code where it looks like one. */
-  | { readonly kind: 'error'; readonly code: string; readonly status: number };
+  /** The server's code where it looks like one. `isPage`: it is no JSON, so perhaps not of that server at all. */
+  | { readonly kind: 'error'; readonly code: string; readonly status: number; readonly isPage: boolean };
 
 export async function readReply(response: Response): Promise<Reply> {
   const { status } = response;
@@ -53,7 +53,7 @@ export async function readReply(response: Response): Promise<Reply> {
   if (json !== null && !hasError(json) && response.ok && typeof json.access_token === 'string') {
     return { kind: 'tokens', response: json };
   }
-  return { kind: 'error', code: errorCodeIn(text), status };
+  return { kind: 'error', code: errorCodeIn(text), status, isPage: json === null };
 }
 
 /** Only what looks like a code of a standard; nothing else of an answer is shown. */

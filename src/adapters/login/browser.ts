@@ -38,7 +38,7 @@ export async function loginByBrowser(options: BrowserOptions): Promise<TokenResp
     const verifier = oauth.generateRandomCodeVerifier();
     const state = oauth.generateRandomState();
     const challenge = await oauth.calculatePKCECodeChallenge(verifier);
-    const callback = await ask(options, NEEDS, async ({ server, client }) => {
+    const callback = await ask(options, NEEDS, async ({ server, client, isIssuerKnown }) => {
       const address = new URL(server.authorization_endpoint ?? '');
       const parameters = {
         ...beginningParameters(options),
@@ -51,7 +51,7 @@ export async function loginByBrowser(options: BrowserOptions): Promise<TokenResp
       };
       for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
       options.show(`open in a browser on this machine:\n  ${address.href}\nwaiting …\n`);
-      return { server, client, answer: callbackOf(listening.server, state, options.patienceMs) };
+      return { server, client, isIssuerKnown, answer: callbackOf(listening.server, state, options.patienceMs) };
     });
     const parameters = accepted(callback, await callback.answer, state);
     return await redeem(options, { parameters, redirectUri: listening.redirectUri, verifier });
@@ -64,10 +64,17 @@ export async function loginByBrowser(options: BrowserOptions): Promise<TokenResp
 interface Answered {
   readonly server: oauth.AuthorizationServer;
   readonly client: oauth.Client;
+  readonly isIssuerKnown: boolean;
 }
 
-/** Checks state and, where the server states it, issuer (RFC 9207). */
-function accepted({ server, client }: Answered, callback: URL, state: string): URLSearchParams {
+/** Checks state and, where the configuration names it, issuer (RFC 9207). */
+function accepted({ server, client, isIssuerKnown }: Answered, callback: URL, state: string): URLSearchParams {
+  const { searchParams } = callback;
+  // Of endpoints alone nobody knows whose they are; with one server there is also none to mix it up with.
+  if (!isIssuerKnown) searchParams.delete('iss');
+  const issuer = searchParams.get('iss');
+  const isOther = issuer === null ? mustNameItself(server) : issuer !== server.issuer;
+  if (isOther && isIssuerKnown) throw otherIssuer();
   try {
     return oauth.validateAuthResponse(server, client, callback, state);
   } catch (error) {
@@ -75,6 +82,17 @@ function accepted({ server, client }: Answered, callback: URL, state: string): U
     if (error instanceof oauth.OperationProcessingError) throw refused('unrecognized_error');
     throw error;
   }
+}
+
+const mustNameItself = (server: oauth.AuthorizationServer): boolean =>
+  server.authorization_response_iss_parameter_supported === true;
+
+function otherIssuer(): PortError {
+  const remedy = 'see whether "issuer" is the one at which you logged in, then: freshd login again';
+  return new PortError(`expected an answer of the configured issuer, got one of another server (RFC 9207); ${remedy}`, {
+    code: 'login_refused',
+    remedy,
+  });
 }
 
 async function redeem(

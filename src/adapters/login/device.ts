@@ -14,6 +14,7 @@ import {
   beginningParameters,
   errorCodeIn,
   type LoginOptions,
+  type Reply,
   readReply,
   redeemingOptions,
   refused,
@@ -30,13 +31,17 @@ export async function loginByDevice(options: DeviceOptions): Promise<TokenRespon
   const begun = await begin(options);
   const endsAt = options.now() + begun.lifeMs;
   options.show(promptOf(begun));
+  let wasLost = false;
   for (let { intervalMs } = begun; ; ) {
     await options.pause(intervalMs);
     if (options.now() >= endsAt) throw expired();
     const answer = await poll(options, begun.deviceCode);
     if (answer.kind === 'tokens') return answer.response;
     if (answer.kind === 'slower') intervalMs += SLOWER_MS;
-    if (answer.kind === 'lost') intervalMs = Math.min(intervalMs * 2, INTERVAL_MS_MAX);
+    if (answer.kind !== 'lost') continue;
+    if (!wasLost) options.show('the server gives no answer; it is asked again …\n');
+    wasLost = true;
+    intervalMs = Math.min(intervalMs * 2, INTERVAL_MS_MAX);
   }
 }
 
@@ -97,14 +102,18 @@ async function poll(options: DeviceOptions, deviceCode: string): Promise<Polled>
     if (reply.code === 'authorization_pending') return { kind: 'pending' };
     if (reply.code === 'slow_down') return { kind: 'slower' };
     if (reply.code === 'expired_token') throw expired();
-    // A page from something in between says nothing about the code.
-    if (reply.code === 'unrecognized_error' && (reply.status >= 500 || reply.status === 429)) return { kind: 'lost' };
+    if (reply.code !== 'access_denied' && saysNothing(reply)) return { kind: 'lost' };
     throw refused(reply.code, reply.status);
   } catch (error) {
     // RFC 8628 §3.5: after a lost answer it is asked again, less often.
     if (error instanceof PortError && error.code === 'login_unreachable') return { kind: 'lost' };
     throw error;
   }
+}
+
+/** About the code: a server in trouble, one that is asked too often, a page from something in between. */
+function saysNothing({ code, status, isPage }: Exclude<Reply, { kind: 'tokens' }>): boolean {
+  return isPage || status >= 500 || status === 429 || code === 'server_error' || code === 'temporarily_unavailable';
 }
 
 function promptOf({ address, completeAddress, userCode, lifeMs }: Begun): string {

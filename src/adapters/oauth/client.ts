@@ -34,6 +34,8 @@ export interface OauthClientOptions {
 /** What the functions of oauth4webapi are given. */
 export interface Connected {
   readonly server: oauth.AuthorizationServer;
+  /** Whether the issuer in `server` is one; else it only fills the place. */
+  readonly isIssuerKnown: boolean;
   readonly client: oauth.Client;
   readonly authentication: oauth.ClientAuth;
   readonly http: { readonly [oauth.customFetch]: CarryingFetch; readonly [oauth.allowInsecureRequests]: true };
@@ -84,6 +86,7 @@ export function createOauthClient(options: OauthClientOptions): OauthClient {
     for (const need of needs) refuseUnlessPrivate(need, server[need]);
     return {
       server,
+      isIssuerKnown: options.issuer !== null,
       client: { client_id: options.clientId },
       authentication: authenticationOf(options),
       http: httpOf((url, request) => carry(url, request, carrying, options.body)),

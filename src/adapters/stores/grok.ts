@@ -33,15 +33,16 @@ function placesIn(login: JsonObject, path: Path): { readonly places: Places; rea
   const read = names.map(([meaning, spellings]) => ({ meaning, spellings, name: spellingIn(login, spellings) }));
   const twins = read.flatMap(({ meaning, spellings, name }) =>
     spellings
-      .filter((other) => other !== name && isSame(login[other], login[name]))
+      .filter((other) => other !== name && isSame(meaning, login[other], login[name]))
       .map((other): Places => ({ [meaning]: [...path, other] })),
   );
   return { places: Object.fromEntries(read.map(({ meaning, name }) => [meaning, [...path, name]])), twins };
 }
 
 /** Any moment is an expiry; but under the name of a token there could also stand a key of another kind. */
-function isSame(other: unknown, one: unknown): boolean {
-  return readMoment(other) !== null || (typeof other === 'string' && other !== '' && other === one);
+function isSame(meaning: string, other: unknown, one: unknown): boolean {
+  if (meaning === 'expires_at') return readMoment(other) !== null;
+  return typeof other === 'string' && other !== '' && other === one;
 }
 
 const isLogin = (value: JsonObject): boolean =>

@@ -64,6 +64,7 @@ const EXITS: Readonly<Record<string, ExitCode>> = {
   login_refused: EXIT.permission,
   login_expired: EXIT.permission,
   no_refresh_token: EXIT.configuration,
+  login_missing: EXIT.configuration,
   login_misconfigured: EXIT.configuration,
   redirect_uri_busy: EXIT.configuration,
 };
