@@ -152,7 +152,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     jumpGraceUntil: null,
     // What was sent last may have been sent a moment before the end.
     doubt: before?.doubt ? { ...before.doubt, settlesAt: monotonicMs(now.monotonicMs + policy.settleMs) } : null,
-    refusal: before?.refusal ?? null,
+    refusal: before?.refusal?.reason === 'config' ? null : (before?.refusal ?? null),
     clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
     setAside: null,
@@ -192,7 +192,8 @@ function firstPhase(before: Memory | null, { policy, now }: { readonly policy: P
     code: latch.code,
     since: latch.since,
     probeDue: probeInMs === null ? null : monotonicMs(now.monotonicMs + probeInMs),
-    local: latch.local,
+    // Whoever starts a daemon anew has often mended its configuration first: it is looked at again, once a start.
+    local: latch.reason === 'config',
   };
 }
 

@@ -458,6 +458,22 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, refusal: null });
   });
 
+  it('F9: a start takes a refused configuration for mended: one attempt, and no second alert if it is not', () => {
+    const life = createLife({ server: failing({ class: 'config', code: 'invalid_client', origin: 'server' }) });
+    life.pass(DUE);
+    expect(life.newAlerts()).toEqual(['reauthorization_required']);
+    life.restart(loaded(grant(1)));
+    life.pass(MINUTE);
+    expect(life.state.phase).toMatchObject({ reason: 'config', code: 'invalid_client', local: false });
+    expect(life.attempts).toHaveLength(2);
+    life.pass(5 * HOUR);
+    expect([life.attempts.length, life.newAlerts()]).toEqual([2, []]);
+    life.server = serving({ issuedAt: life.now.wallMs });
+    life.restart(loaded(grant(1)));
+    life.pass(MINUTE);
+    expect([life.state.phase.kind, life.newAlerts()]).toEqual(['fresh', ['restored']]);
+  });
+
   it('F9: a configuration that a server refused is probed on, also after a store that was broken holds the same again', () => {
     const life = createLife({ server: failing({ class: 'config', code: 'invalid_client', origin: 'server' }) });
     life.pass(DUE);
