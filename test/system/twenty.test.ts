@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { AuthorizationServer } from '../../scripts/demo-authorization-server.js';
-import { configure, eventually, minutes, startServer } from './arrange.ts';
+import { configure, demo, eventually, minutes, startServer } from './arrange.ts';
 import { createWorkshop, type Workshop } from './workshop.ts';
 
 const run = promisify(execFile);
@@ -80,46 +80,56 @@ test('F53: a daemon, nine commands and ten tools that take the locks of Claude C
   expect(tokens).toEqual(Array(9).fill(brought));
 });
 
-test('F53: two daemons of one user, with state, sockets and runtime directories of their own, make one request', {
-  timeout: 120_000,
-}, async () => {
-  const server = await startServer(LIFE_SECONDS);
-  server.delay({ milliseconds: 300 });
-  const workshop = createWorkshop();
-  const store = { format: 'token-response', path: 'grant.json' };
-  const refresh = { oauth: { tokenEndpoint: server.tokenEndpoint, clientId: 'demo' } };
-  for (const name of ['one', 'other']) {
-    const socket = { path: `${name}.sock` };
-    configure(workshop, { grant: { store, refresh } }, DEFAULTS, { stateDirectory: name, socket });
-    renameSync(workshop.path('config.json'), workshop.path(`${name}.json`));
-  }
-  workshop.write('grant.json', { ...server.seed(), obtained_at: Math.floor(Date.now() / 1_000) - LIFE_SECONDS });
-  const daemons = ['one', 'other'].map((name) => workshop.start('--config', `${name}.json`));
-  const outcomes = ['refresh_succeeded', 'token_adopted'];
-  const ends = await Promise.all(daemons.map((daemon) => daemon.until(({ event }) => outcomes.includes(event))));
-  expect(ends.map(({ event }) => event).sort()).toEqual(outcomes);
-  expect(server.state().requests).toMatchObject({ token: 1, refreshed: 1, refused: 0 });
-});
+/** How the grant is refreshed: by freshd itself, or by a script that knows nothing of locks. */
+const WAYS: readonly [string, (server: AuthorizationServer) => object][] = [
+  ['the native grant', ({ tokenEndpoint }) => ({ oauth: { tokenEndpoint, clientId: 'demo' } })],
+  ['a script', (server) => demo(server).refresh],
+];
 
-test('F53: a daemon and nineteen commands on a store of our own make one request', { timeout: 120_000 }, async () => {
-  const server = await startServer(LIFE_SECONDS);
-  server.delay({ milliseconds: 300 });
-  const workshop = createWorkshop();
-  const oauth = { tokenEndpoint: server.tokenEndpoint, clientId: 'demo' };
-  const store = { format: 'token-response', path: 'grant.json' };
-  configure(workshop, { grant: { store, refresh: { oauth } } }, DEFAULTS);
-  const login = server.seed();
-  const endsIn = (ms: number) => {
-    const obtained_at = Math.floor((Date.now() + ms) / 1_000) - LIFE_SECONDS;
-    workshop.write('next.json', { ...login, obtained_at });
-    renameSync(workshop.path('next.json'), workshop.path('grant.json'));
-  };
-  endsIn(LIFE_SECONDS * 1_000);
-  await workshop.start().ready();
-  endsIn(LEFT_MS);
-  const tokens = await commands(workshop, 19);
+test.each(WAYS)(
+  'F53: two daemons of one user, with state, sockets and runtime directories of their own, make one request by %s',
+  { timeout: 120_000 },
+  async (_name, refreshBy) => {
+    const server = await startServer(LIFE_SECONDS);
+    server.delay({ milliseconds: 300 });
+    const workshop = createWorkshop();
+    const store = { format: 'token-response', path: 'grant.json' };
+    for (const name of ['one', 'other']) {
+      const socket = { path: `${name}.sock` };
+      configure(workshop, { grant: { store, refresh: refreshBy(server) } }, DEFAULTS, { stateDirectory: name, socket });
+      renameSync(workshop.path('config.json'), workshop.path(`${name}.json`));
+    }
+    workshop.write('grant.json', { ...server.seed(), obtained_at: Math.floor(Date.now() / 1_000) - LIFE_SECONDS });
+    const daemons = ['one', 'other'].map((name) => workshop.start('--config', `${name}.json`));
+    const outcomes = ['refresh_succeeded', 'token_adopted'];
+    const ends = await Promise.all(daemons.map((daemon) => daemon.until(({ event }) => outcomes.includes(event))));
+    expect(ends.map(({ event }) => event).sort()).toEqual(outcomes);
+    expect(server.state().requests).toMatchObject({ token: 1, refreshed: 1, refused: 0 });
+  },
+);
 
-  expect(server.state().requests).toMatchObject({ token: 1, refreshed: 1, refused: 0 });
-  const brought = digest(JSON.parse(workshop.read('grant.json')).access_token);
-  expect(tokens).toEqual(Array(19).fill(brought));
-});
+test.each(WAYS)(
+  'F53: a daemon and nineteen commands on a store of our own make one request by %s',
+  { timeout: 120_000 },
+  async (_name, refreshBy) => {
+    const server = await startServer(LIFE_SECONDS);
+    server.delay({ milliseconds: 300 });
+    const workshop = createWorkshop();
+    const store = { format: 'token-response', path: 'grant.json' };
+    configure(workshop, { grant: { store, refresh: refreshBy(server) } }, DEFAULTS);
+    const login = server.seed();
+    const endsIn = (ms: number) => {
+      const obtained_at = Math.floor((Date.now() + ms) / 1_000) - LIFE_SECONDS;
+      workshop.write('next.json', { ...login, obtained_at });
+      renameSync(workshop.path('next.json'), workshop.path('grant.json'));
+    };
+    endsIn(LIFE_SECONDS * 1_000);
+    await workshop.start().ready();
+    endsIn(LEFT_MS);
+    const tokens = await commands(workshop, 19);
+
+    expect(server.state().requests).toMatchObject({ token: 1, refreshed: 1, refused: 0 });
+    const brought = digest(JSON.parse(workshop.read('grant.json')).access_token);
+    expect(tokens).toEqual(Array(19).fill(brought));
+  },
+);
