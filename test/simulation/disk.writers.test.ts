@@ -6,6 +6,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { writeFileAtomic } from '../../src/adapters/atomic-file.ts';
 import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import { createLastWritten } from '../../src/adapters/publish/last-written.ts';
 import { createTokenFilePublisher } from '../../src/adapters/publish/token-file.ts';
 import type { Publication } from '../../src/core/effect.ts';
 import type { Fingerprint } from '../../src/core/token.ts';
@@ -130,6 +131,39 @@ describe('a whole file that is replaced', () => {
         expect(disk.readText(path)).toBe(NEW);
       }
     }
+  });
+
+  test('F81 F36: what a killed daemon remembered of a file, and the next one synced, survives a power failure', async () => {
+    const [old, pending] = ['old' as Fingerprint, 'pending' as Fingerprint];
+    const life = () => createLastWritten('/state/published', 'envFile:/srv/.env#TOKEN');
+    const begin = async (seed: number): Promise<TestDisk> => {
+      const disk = createTestDisk(seed);
+      disk.makeDirectory('/state');
+      useDisk(disk.boot());
+      await life().save([old]);
+      disk.sync();
+      return disk;
+    };
+    const trial = await begin(0);
+    const before = trial.seen.length;
+    await life().save([old, pending]);
+    const operations = trial.seen.length - before;
+    let seen = 0;
+    for (let atOperation = 0; atOperation < operations; atOperation += 1) {
+      for (let seed = 0; seed < 8; seed += 1) {
+        const disk = await begin(seed);
+        await disk.crashDuring({ kind: 'process', atOperation, fraction: 1 }, () => life().save([old, pending]));
+        useDisk(disk.boot());
+        const next = life();
+        const known = await next.load();
+        if (known.includes(pending)) seen += 1;
+        await next.sync();
+        disk.crash('power');
+        useDisk(disk.boot());
+        expect(await life().load()).toEqual(known);
+      }
+    }
+    expect(seen).toBeGreaterThan(5);
   });
 
   test('is found empty or torn where nothing was synced, so the checks above can fail', async () => {

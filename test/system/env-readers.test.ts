@@ -85,7 +85,7 @@ async function publish(variable: string, accessToken: string): Promise<void> {
     followSymlink: false,
     write: 'atomic',
     fingerprint,
-    lastWritten: { load: async () => [], save: async () => undefined },
+    lastWritten: { load: async () => [], save: async () => undefined, sync: async () => undefined },
     onNotice: () => undefined,
   });
   const token = { accessToken, tokenType: 'Bearer', fingerprint: fingerprint(accessToken) };

@@ -173,7 +173,8 @@ async function remember(
     const value = changes.get(name) ?? null;
     return value === null ? [] : [markOf({ name, value }, options)];
   });
-  if (pending.every((mark) => known.has(mark))) return;
+  // Seen is not yet kept: whoever saved it may have died before the disk had it, and the file must not be ahead of it.
+  if (pending.every((mark) => known.has(mark))) return entry.lastWritten.sync();
   // Also what the same variable had beside it for another member.
   const own = [...names, ...metadataOf(entry.variable)];
   const kept = found.filter(({ name }) => own.includes(name)).map((assignment) => markOf(assignment, options));

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fingerprint } from '../../core/token.ts';
-import { writeFileAtomic } from '../atomic-file.ts';
+import { syncFile, writeFileAtomic } from '../atomic-file.ts';
 import { errnoOf, portErrorFrom } from '../port-error.ts';
 import { makeDirectories } from '../private-directory.ts';
 
@@ -16,6 +16,8 @@ export interface LastWritten {
   load(): Promise<readonly Fingerprint[]>;
   /** Durable when it resolves. @throws PortError */
   save(fingerprints: readonly Fingerprint[]): Promise<void>;
+  /** Makes durable what `load` found, which an earlier life may not have waited for; costs something once. @throws PortError */
+  sync(): Promise<void>;
 }
 
 /**
@@ -24,6 +26,7 @@ export interface LastWritten {
  */
 export function createLastWritten(directory: string, id: string): LastWritten {
   const path = join(directory, `${createHash('sha256').update(id).digest('hex').slice(0, 32)}.json`);
+  let isDurable = false;
   return {
     async load() {
       try {
@@ -34,6 +37,7 @@ export function createLastWritten(directory: string, id: string): LastWritten {
       }
     },
     async save(fingerprints) {
+      isDurable = false;
       try {
         await makeDirectories(directory, 0o700);
       } catch (error) {
@@ -41,6 +45,12 @@ export function createLastWritten(directory: string, id: string): LastWritten {
       }
       const text = `${JSON.stringify({ version: 1, target: id, fingerprints })}\n`;
       await writeFileAtomic(path, text, { modeWhenCreated: 0o600 });
+      isDurable = true;
+    },
+    async sync() {
+      if (isDurable) return;
+      await syncFile(path);
+      isDurable = true;
     },
   };
 }

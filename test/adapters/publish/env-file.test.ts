@@ -8,6 +8,7 @@ import {
   directory,
   EXPIRES_AT_SECONDS,
   envFile,
+  fingerprint,
   memoryInRam,
   path,
   publication,
@@ -113,6 +114,7 @@ describe('F44: when somebody saves the file between our read and our write', () 
           edits += 1;
           writeFileSync(path, `A=${edits}\n`);
         },
+        sync: async () => undefined,
       };
       const given = envFile(path, { lastWritten, write }).publisher.publish(publication('abc'));
       await expect(given).rejects.toMatchObject({ code: 'changed_meanwhile' });
@@ -181,6 +183,16 @@ describe('a withdrawal', () => {
     writeFileSync(path, 'TOKEN=new\n');
     await publisher.withdraw();
     expect(text()).toBe('');
+  });
+
+  test('F81 F36: writes nothing before the disk has what a killed process remembered of it', async () => {
+    const lastWritten = memoryInRam();
+    await lastWritten.save([fingerprint('TOKEN=new')]);
+    const refused = new Error('not on the disk');
+    const { publisher } = envFile(path, { lastWritten: { ...lastWritten, sync: () => Promise.reject(refused) } });
+    writeFileSync(path, 'TOKEN=old\n');
+    await expect(publisher.publish(publication('new'))).rejects.toThrow(refused);
+    expect(text()).toBe('TOKEN=old\n');
   });
 });
 

@@ -61,6 +61,7 @@ export function memoryInRam(onSave: () => Promise<void> = async () => undefined)
       kept = fingerprints;
       await onSave();
     },
+    sync: async () => undefined,
   };
 }
 
