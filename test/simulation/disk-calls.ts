@@ -36,6 +36,15 @@ export function realpathCall(tree: Tree, path: string): Call<string> {
   return { syscall: 'realpath', path, perform: () => findExisting(tree, path, { follow: true }).realPath };
 }
 
+export function readlinkCall(tree: Tree, path: string): Call<string> {
+  const perform = (): string => {
+    const { inode } = findExisting(tree, path, { follow: false });
+    if (inode.kind !== 'symlink') throw new Refused('EINVAL');
+    return inode.target;
+  };
+  return { syscall: 'readlink', path, perform };
+}
+
 /** In the order of their bytes, as libuv sorts them. */
 export function readdirCall(tree: Tree, path: string): Call<readonly DirectoryEntry[]> {
   return {

@@ -9,6 +9,7 @@ import {
   linkCall,
   makeCall,
   readdirCall,
+  readlinkCall,
   realpathCall,
   renameCall,
   rmdirCall,
@@ -63,6 +64,7 @@ export function promisesOf(process: DiskProcess) {
     lstat: async (path: string, options?: StatOptions) =>
       statsOf(await process.call(statCall(tree, path, { follow: false })), options),
     access: (path: string, mode = 0) => process.call(accessCall(tree, path, mode)),
+    readlink: (path: string) => process.call(readlinkCall(tree, path)),
     realpath: (path: string) => process.call(realpathCall(tree, path)),
     readdir: async (path: string, options?: ListOptions) =>
       listed(path, await process.call(readdirCall(tree, path)), options),

@@ -168,6 +168,7 @@ const PATH_STEPS: readonly Maker[] = [
   (one) => onPath(one, 'stat bigint', (side, path) => side.promises.stat(path, { bigint: true })),
   (one) => onPath(one, 'lstat', (side, path) => side.promises.lstat(path)),
   (one) => onPath(one, 'access', (side, path) => side.promises.access(path)),
+  (one) => onPath(one, 'readlink', (side, path) => side.promises.readlink(path)),
   (one) => onPath(one, 'realpath', (side, path) => side.promises.realpath(path)),
   (one) => onPath(one, 'readdir', (side, path) => side.promises.readdir(path)),
   (one) => onPath(one, 'readdir types', (side, path) => side.promises.readdir(path, { withFileTypes: true })),

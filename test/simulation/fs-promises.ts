@@ -17,6 +17,7 @@ export const mkdir = on('mkdir');
 export const open = on('open');
 export const readFile = on('readFile');
 export const readdir = on('readdir');
+export const readlink = on('readlink');
 export const realpath = on('realpath');
 export const rename = on('rename');
 export const rm = on('rm');

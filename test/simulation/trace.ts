@@ -37,4 +37,4 @@ export function createTrace(print: ((line: string) => void) | null) {
 
 // What fills a time line without telling anything.
 const QUIET =
-  /^(?:timer|immediate|wait|minute|time limit|person looks|consumer |(?:open|close|read|f?stat|lstat|realpath|scandir|watch) )/;
+  /^(?:timer|immediate|wait|minute|time limit|person looks|consumer |(?:open|close|read|f?stat|lstat|readlink|realpath|scandir|watch) )/;
