@@ -25,7 +25,7 @@ export async function acquireKernelLock(path: string, options: KernelLockOptions
   try {
     for (;;) {
       const held = await lockFile(path, options);
-      if (await held.isAt(path)) return held.lock;
+      if (await isStillAt(held, path)) return held.lock;
       // Removed or replaced between our open and our lock: what we hold excludes nobody.
       await held.lock.release();
     }
@@ -65,6 +65,16 @@ export async function acquireDaemonLock(stateDirectory: string): Promise<KernelL
   };
 }
 
+/** A disk that fails at the question must not leave us with a lock that nobody knows of: it would exclude ourselves. */
+async function isStillAt(held: HeldFile, path: string): Promise<boolean> {
+  try {
+    return await held.isAt(path);
+  } catch (error) {
+    await held.lock.release();
+    throw error;
+  }
+}
+
 interface HeldFile {
   readonly lock: KernelLock;
   isAt(path: string): Promise<boolean>;
@@ -93,8 +103,11 @@ async function lockFile(path: string, options: KernelLockOptions): Promise<HeldF
 function holding(handle: FileHandle, alsoRelease?: () => Promise<void>): HeldFile {
   let released: Promise<void> | null = null;
   const release = async (): Promise<void> => {
-    await alsoRelease?.();
-    await handle.close();
+    try {
+      await alsoRelease?.();
+    } finally {
+      await handle.close();
+    }
   };
   return {
     lock: {

@@ -6,13 +6,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { acquireDaemonLock, acquireKernelLock } from '../../src/adapters/kernel-lock.ts';
 import { bundleProgram, startProgram } from './child-program.ts';
 
@@ -54,6 +56,15 @@ async function startHolder(program: string): Promise<{ child: ChildProcess; line
   const grandchild = /^holds (\d+)$/.exec(started.line)?.[1];
   if (grandchild !== undefined) children.push(Number(grandchild));
   return started;
+}
+
+/** `fstat` of every open file. */
+async function spyOnStat() {
+  const handle = await open(path, 'w');
+  const prototype = Object.getPrototypeOf(handle) as { stat(): Promise<Stats> };
+  await handle.close();
+  const { stat: original } = prototype;
+  return Object.assign(vi.spyOn(prototype, 'stat'), { original });
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -115,6 +126,19 @@ describe.each(WAYS)('a lock by $way', ({ options }) => {
     const lock = await waiting;
     await expect(acquireKernelLock(path, { timeoutMs: 0, ...options })).rejects.toMatchObject({ code: 'lock_held' });
     await lock.release();
+  });
+
+  test('is given back when the disk fails at the last question about it', async () => {
+    const looked = await spyOnStat();
+    await (await acquireKernelLock(path, { timeoutMs: 0, ...options })).release();
+    const last = looked.mock.calls.length;
+    looked.mockReset();
+    const failed = Object.assign(new Error('EIO: i/o error, fstat'), { code: 'EIO' });
+    for (let nth = 1; nth < last; nth += 1) looked.mockImplementationOnce(looked.original);
+    looked.mockRejectedValueOnce(failed);
+    await expect(acquireKernelLock(path, { timeoutMs: 0, ...options })).rejects.toMatchObject({ code: 'io_error' });
+    looked.mockRestore();
+    await (await acquireKernelLock(path, { timeoutMs: 0, ...options })).release();
   });
 });
 
