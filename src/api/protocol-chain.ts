@@ -20,7 +20,7 @@ export interface ChainBody {
   readonly members: readonly {
     readonly credential: string;
     /** `doubtful`: reported as rejected; used only while no other is usable. */
-    readonly standing: 'usable' | 'doubtful' | 'unusable' | 'absent';
+    readonly standing: 'usable' | 'ending' | 'doubtful' | 'unusable' | 'absent';
     readonly reason: string | null;
     readonly code: string | null;
     /** What brings it back; null where nothing is asked of a person. */

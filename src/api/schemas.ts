@@ -128,7 +128,7 @@ const CHAIN_MEMBERS: Record<string, Schema> = {
     type: 'array',
     items: object({
       credential: TEXT,
-      standing: { enum: ['usable', 'doubtful', 'unusable', 'absent'] },
+      standing: { enum: ['usable', 'ending', 'doubtful', 'unusable', 'absent'] },
       reason: TEXT_OR_NULL,
       code: TEXT_OR_NULL,
       remedy: TEXT_OR_NULL,

@@ -41,18 +41,23 @@ export interface Lack {
   readonly needsPerson: boolean;
 }
 
+/**
+ * `ending`: usable for moments yet. `doubtful`: usable, but a consumer reported it rejected and nothing has answered that yet.
+ * `absent`: not yet known.
+ */
+export type Standing = 'usable' | 'ending' | 'doubtful' | 'unusable' | 'absent';
+
 /** One member as it is at one moment. */
 export interface MemberView {
   readonly credential: string;
-  /** `doubtful`: usable, but a consumer reported it rejected and nothing has answered that yet. `absent`: not yet known. */
-  readonly standing: 'usable' | 'doubtful' | 'unusable' | 'absent';
-  /** Null only when it is not usable (and not doubtful either). */
+  readonly standing: Standing;
+  /** Null only when it is `unusable` or `absent`. */
   readonly token: Token | null;
   readonly generation: Generation;
   /** Null when usable. */
   readonly lack: Lack | null;
-  /** When the doubt ends by itself. */
-  readonly doubtEndsAt: MonotonicMs | null;
+  /** When its standing turns into another by itself; null: by a step of its own. */
+  readonly turnsAt: MonotonicMs | null;
   /** Nothing could be read of it since the start. */
   readonly holdsNothing: boolean;
 }

@@ -2,11 +2,12 @@
  * Queries about chains: what readers, operators and health checks are told at `now`. No step, no effect, no secret but the token asked for.
  */
 import { isHeld, NO_USABLE_MEMBER, settlesInMs } from './chain.ts';
-import type { Binding, ChainState, Lack, MemberView } from './chain-state.ts';
+import type { Binding, ChainState, Lack, MemberView, Standing } from './chain-state.ts';
 import { isUsable, whyDown } from './delivery.ts';
 import { durationText } from './duration.ts';
 import { holdEndsAt } from './rejection.ts';
-import type { CredentialState, Delivery } from './state.ts';
+import { after, lifeLeftMs, wholeLifeMs } from './schedule.ts';
+import type { CredentialState, Delivery, HeldToken } from './state.ts';
 import { type EpochMs, type Generation, monotonicMs, type Now } from './token.ts';
 import { type Readiness, readToken, type TokenRead } from './view.ts';
 
@@ -24,13 +25,35 @@ export function memberView(credential: string, state: CredentialState | undefine
   }
   const { token, generation } = held;
   const known = { ...UNKNOWN, credential, token, generation };
-  if (rejection === null) return { ...known, standing: 'usable', lack: null };
   // One report is enough to step aside: somebody else can serve, and nobody's token is taken away by it.
-  const doubtEndsAt = rejection.refresh === 'started' ? null : monotonicMs(holdEndsAt(state, rejection));
-  if (doubtEndsAt !== null && doubtEndsAt <= now.monotonicMs) return { ...known, standing: 'usable', lack: null };
-  const lack = { reason: 'rejected', code: 'rejection_reported', needsPerson };
-  return { ...known, standing: 'doubtful', lack, doubtEndsAt };
+  const doubtEndsAt = rejection === null ? null : monotonicMs(holdEndsAt(state, rejection));
+  const isDoubtOver = doubtEndsAt !== null && doubtEndsAt <= now.monotonicMs;
+  if (rejection !== null && (rejection.refresh === 'started' || !isDoubtOver)) {
+    const lack = { reason: 'rejected', code: 'rejection_reported', needsPerson };
+    return { ...known, standing: 'doubtful', lack, turnsAt: rejection.refresh === 'started' ? null : doubtEndsAt };
+  }
+  const leftMs = leftToServeMs(held, now);
+  if (leftMs === null || leftMs > 0) {
+    return { ...known, standing: 'usable', lack: null, turnsAt: leftMs === null ? null : after(now, leftMs) };
+  }
+  return {
+    ...known,
+    standing: 'ending',
+    lack: { reason: 'ending', code: state.lastFailure?.code ?? 'ending', needsPerson },
+  };
 }
+
+/**
+ * How long it may still be the choice of a chain; null: without end. A chain leaves it a little before its end, so that the
+ * other token is with every reader before this one is of no more use.
+ */
+function leftToServeMs(held: HeldToken, now: Now): number | null {
+  const left = held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null;
+  return left === null ? null : left - Math.min(LEAVE_MS, (wholeLifeMs(held) ?? left) / 10);
+}
+
+// A push takes milliseconds; a file that a program reads once a second, and a machine that is busy, are in time too.
+const LEAVE_MS = 5_000;
 
 export const memberViews = ({ members }: ChainState, stateOf: StateOf, now: Now): readonly MemberView[] =>
   members.map(({ credential }) => memberView(credential, stateOf(credential), now));
@@ -41,7 +64,7 @@ const UNKNOWN: MemberView = {
   token: null,
   generation: 0,
   lack: { reason: 'not_loaded', code: 'not_loaded', needsPerson: false },
-  doubtEndsAt: null,
+  turnsAt: null,
   holdsNothing: false,
 };
 
@@ -160,9 +183,8 @@ export function explainChain(chain: ChainState, stateOf: StateOf, now: Now): str
   const head = credential === null ? `no member is usable${forText}` : `${credential} is in use${forText}`;
   const lines = [`${chain.name}: ${head}`];
   if (instead !== null) lines.push(`instead of ${instead.of}: ${lackText(instead)}`);
-  for (const { credential: member, lack, settlesInMs: inMs } of members) {
-    if (lack !== null)
-      lines.push(`${member}: ${lackText(lack)}; ${member === credential ? 'the last resort' : 'skipped'}`);
+  for (const { credential: member, standing, lack, settlesInMs: inMs } of members) {
+    if (lack !== null) lines.push(`${member}: ${lackText(lack)}; ${lastsText(standing, member === credential)}`);
     else if (inMs !== null) lines.push(`${member}: usable again; taken in ${durationText(inMs)} if it stays so`);
     else lines.push(`${member}: ${member === credential ? 'in use' : 'usable, held in reserve'}`);
   }
@@ -170,6 +192,11 @@ export function explainChain(chain: ChainState, stateOf: StateOf, now: Now): str
     if (code !== null) lines.push(`${target}: ${code}; ${remedy}`);
   }
   return lines;
+}
+
+function lastsText(standing: Standing, isInUse: boolean): string {
+  if (!isInUse) return 'skipped';
+  return standing === 'ending' ? 'nobody else is there' : 'the last resort';
 }
 
 /** `expired (connection_refused)` */

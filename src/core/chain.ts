@@ -2,11 +2,11 @@
  * A chain: credentials in order of preference, of which the first usable one is in use; its publications follow that one.
  *
  * Rules of this file. A switch away from a member is immediate; one that is preferred is taken again only when it has been
- * usable for its settling time, so that nothing flaps. A member whose token a consumer reported as rejected is the last resort
+ * usable for its settling time, so that nothing flaps. One whose token is about to end gives way to one that lasts. A member whose token a consumer reported as rejected is the last resort
  * until it has another one, or the report is forgotten. `stepChain` without anything new changes nothing, like a tick; there are no timer effects.
  */
 import { alertDelivered, alertFailed, oweDeliveries, sendDue } from './alert-ledger.ts';
-import type { ChainChange, ChainState, MemberView } from './chain-state.ts';
+import type { ChainChange, ChainState, MemberView, Standing } from './chain-state.ts';
 import type { Down, Effect } from './effect.ts';
 import type { Event } from './event.ts';
 import type { Delivery } from './state.ts';
@@ -76,16 +76,18 @@ function judge(state: ChainState, views: readonly MemberView[], now: Now): Chain
   return members.some((member, nth) => member !== state.members[nth]) ? { ...state, members } : state;
 }
 
-/** One that has settled, else one that is usable at all, else one in doubt; of equals the one in front. */
+/** One that has settled, else one that is usable at all, else one that ends, else one in doubt; of those who last, the one in front. */
 function choose(state: ChainState, views: readonly MemberView[], now: Now): MemberView | null {
   const inOrder = state.members.map(({ credential }) => viewOf(views, credential));
   const usable = inOrder.filter(({ standing }) => standing === 'usable');
-  const doubtful = inOrder.filter(({ standing }) => standing === 'doubtful');
+  const present = inOrder.find(({ credential }) => credential === state.inUse?.credential);
+  const ofStanding = (standing: Standing) =>
+    present?.standing === standing ? present : inOrder.find((view) => view.standing === standing);
   return (
     usable.find(({ credential }) => settlesInMs(state, credential, now) === 0) ??
     usable[0] ??
-    doubtful.find(({ credential }) => credential === state.inUse?.credential) ??
-    doubtful[0] ??
+    ofStanding('ending') ??
+    ofStanding('doubtful') ??
     null
   );
 }
@@ -181,7 +183,7 @@ export function nextChainDeadline(state: ChainState, views: readonly MemberView[
     state.sentinel.retryDue,
     ...state.deliveries.map(({ retryDue }) => retryDue),
     ...state.alerts.map(({ retryDue }) => retryDue),
-    ...views.map(({ doubtEndsAt }) => doubtEndsAt),
+    ...views.map(({ turnsAt }) => turnsAt),
   ];
   const rank = state.members.findIndex(({ credential }) => credential === state.inUse?.credential);
   const preferred = state.members.slice(0, Math.max(0, rank));
@@ -198,7 +200,7 @@ const NOT_A_MEMBER: Omit<MemberView, 'credential'> = {
   token: null,
   generation: 0,
   lack: { reason: 'not_a_member', code: 'not_a_member', needsPerson: false },
-  doubtEndsAt: null,
+  turnsAt: null,
   holdsNothing: false,
 };
 

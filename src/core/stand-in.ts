@@ -27,7 +27,8 @@ export function standInsFor(
       .map((member) => memberView(member.credential, stateOf(member.credential), now));
     const usable = others.filter(({ standing }) => standing === 'usable');
     const present = usable.find((other) => other.credential === inUse?.credential);
-    const chosen = present ?? usable[0] ?? others.find(({ standing }) => standing === 'doubtful');
+    const lesser = (['ending', 'doubtful'] as const).map((lack) => others.find(({ standing }) => standing === lack));
+    const chosen = present ?? usable[0] ?? lesser[0] ?? lesser[1];
     return { chain, credential: chosen?.credential ?? null };
   });
 }

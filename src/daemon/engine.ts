@@ -144,6 +144,7 @@ class CredentialEngine implements Engine {
       const due = this.#wakeUp.takeDue();
       const isChain = (name: string): boolean => this.#options.chains?.has(name) === true;
       for (const credential of [...due.filter((name) => !isChain(name)), ...due.filter(isChain)]) {
+        if (isChain(credential)) this.#touched.add(credential);
         this.#queue.push({ credential, event: this.#unread.get(credential) ?? TICK });
       }
     });

@@ -9,10 +9,11 @@ import {
   type MemberView,
   rememberChain,
 } from '../../src/core/chain-state.ts';
+import { memberView } from '../../src/core/chain-view.ts';
 import type { Effect } from '../../src/core/effect.ts';
 import { ALERT_KINDS, LIMITS } from '../../src/core/policy.ts';
 import { epochMs, type Fingerprint, monotonicMs, type Now } from '../../src/core/token.ts';
-import { SECOND, START } from './life.ts';
+import { createLife, grant, HOUR, loaded, SECOND, START } from './life.ts';
 
 const SPEC: ChainSpec = {
   name: 'any',
@@ -40,9 +41,9 @@ const view = (credential: string, seen: Seen = {}): MemberView => {
     credential,
     standing,
     generation,
-    token: standing === 'usable' || standing === 'doubtful' ? token : null,
+    token: standing === 'unusable' || standing === 'absent' ? null : token,
     lack: standing === 'usable' ? null : { reason: 'expired', code: 'timeout', needsPerson: false },
-    doubtEndsAt: null,
+    turnsAt: null,
     holdsNothing: false,
     ...seen,
   };
@@ -137,6 +138,39 @@ describe('who is in use', () => {
     expect(chain.state.inUse?.credential).toBe('a');
   });
 
+  test('C3: one whose token is about to end gives way to one that lasts, keeps its place where nobody does, and settles again', () => {
+    const chain = createChain().see({ a: {}, b: {} });
+    chain.see({ a: { standing: 'ending' }, b: DOWN });
+    expect(chain.state.inUse?.credential).toBe('a');
+    chain.see({ a: { standing: 'ending' }, b: { standing: 'doubtful' } });
+    expect(chain.state.inUse?.credential).toBe('a');
+    chain.see({ a: { standing: 'ending' }, b: { standing: 'ending' } });
+    expect(chain.state.inUse?.credential).toBe('a');
+    chain.see({ a: { standing: 'ending' }, b: {} });
+    expect(chain.state.inUse?.credential).toBe('b');
+    chain.pass(SECOND).see({ a: { generation: 2 }, b: {} });
+    expect(chain.state.inUse?.credential).toBe('b');
+    chain.pass(10 * SECOND).see({ a: { generation: 2 }, b: {} });
+    expect(chain.state.inUse?.credential).toBe('a');
+  });
+
+  test('C3: a token counts as about to end five seconds before, or a tenth of its life, and the chain wakes for that', () => {
+    const standingAfter = (lifeMs: number, passedMs: number) => {
+      const life = createLife({ first: loaded(grant(1, { lifeMs })), policy: { method: 'follow' } });
+      life.pass(passedMs);
+      const { standing, turnsAt } = memberView('a', life.state, life.now);
+      return [standing, turnsAt === null ? null : turnsAt - life.now.monotonicMs];
+    };
+    expect(standingAfter(HOUR, 0)).toEqual(['usable', HOUR - 5 * SECOND]);
+    expect(standingAfter(HOUR, HOUR - 5 * SECOND - 1)).toEqual(['usable', 1]);
+    expect(standingAfter(HOUR, HOUR - 5 * SECOND)).toEqual(['ending', null]);
+    expect(standingAfter(20 * SECOND, 17 * SECOND)).toEqual(['usable', SECOND]);
+    expect(standingAfter(20 * SECOND, 18 * SECOND)).toEqual(['ending', null]);
+    expect(standingAfter(HOUR, HOUR)).toEqual(['unusable', null]);
+    const chain = createChain().see({ a: { turnsAt: monotonicMs(1_500) }, b: {} });
+    expect(chain.deadline({ a: { turnsAt: monotonicMs(1_500) }, b: {} })).toBe(500);
+  });
+
   test('one that comes and goes is not taken, however often it comes', () => {
     const chain = createChain().see({ a: DOWN, b: {} });
     for (let n = 0; n < 20; n += 1) {
@@ -198,7 +232,7 @@ describe('who is in use', () => {
   });
 
   test('B3: whatever happens when, the best there is is in use, and nothing is taken back early', () => {
-    const standing = fc.constantFrom('usable', 'doubtful', 'unusable' as const);
+    const standing = fc.constantFrom('usable', 'ending', 'doubtful', 'unusable' as const);
     const moment = fc.record({ afterMs: fc.nat(15_000), a: standing, b: standing, c: standing });
     const settle = fc.tuple(fc.nat(12_000), fc.nat(12_000), fc.nat(12_000));
     fc.assert(
@@ -217,11 +251,8 @@ describe('who is in use', () => {
           const { a, b, c } = seen;
           chain.see({ a: { standing: a }, b: { standing: b }, c: { standing: c } });
           const after = chain.state.inUse?.credential ?? null;
-          const best = Object.values(seen).includes('usable') ? 'usable' : 'doubtful';
-          const isAny = Object.values(seen).includes(best);
-          expect(after === null ? 'none' : Object.entries(seen).find(([name]) => name === after)?.[1]).toBe(
-            isAny ? best : 'none',
-          );
+          const best = (['usable', 'ending', 'doubtful'] as const).find((each) => [a, b, c].includes(each)) ?? 'none';
+          expect(after === null ? 'none' : Object.entries(seen).find(([name]) => name === after)?.[1]).toBe(best);
           if (before === null || after === null || before === after || !since.has(before)) continue;
           const needMs = members.find(({ credential }) => credential === after)?.settleMs ?? 0;
           expect(after < before).toBe(true);

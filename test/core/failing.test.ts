@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describe as describeCredential, readToken } from '../../src/core/view.ts';
 import {
-  blanked,
-  broken,
   createLife,
   failing,
   failure,
@@ -12,7 +10,6 @@ import {
   type LifeOptions,
   loaded,
   MINUTE,
-  missing,
   moved,
   POLICY,
   SECOND,
@@ -429,77 +426,6 @@ describe('F2 F4: what may have reached the server leaves a doubt', () => {
     expect(life.state.phase).toMatchObject({ reason: 'lost_response' });
     life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
     expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, doubt: null });
-  });
-
-  it('F78: what was lost stays lost, whatever stood in the way or in the store meanwhile, and is not sent for it', () => {
-    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
-    life.pass(DUE);
-    life.server = failing({ class: 'terminal', code: 'invalid_grant' });
-    life.pass(MINUTE);
-    const lost = { kind: 'reauthorization_required', reason: 'lost_response', code: 'lost_response', local: false };
-    expect(life.state.phase).toMatchObject(lost);
-    // An operator's attempt meets a script that is not there.
-    life.server = failing({ class: 'config', code: 'script_missing', origin: 'local', unsent: true });
-    life.dispatch({ type: 'refresh_requested', cause: 'operator', force: true });
-    expect(life.state.phase).toMatchObject({ reason: 'config', code: 'script_missing', local: true });
-    const attempts = life.attempts.length;
-    life.pass(2 * MINUTE);
-    expect(life.state.phase).toMatchObject(lost);
-    for (const spoiled of [broken, blanked, missing]) {
-      life.dispatch(spoiled);
-      life.restart(spoiled);
-      expect(life.state.phase).not.toMatchObject(lost);
-      life.dispatch(moved(grant(1)));
-      expect(life.state.phase).toMatchObject(lost);
-    }
-    life.pass(HOUR);
-    expect(life.attempts).toHaveLength(attempts);
-    life.dispatch(moved(grant(2, { issuedAt: life.now.wallMs })));
-    expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, refusal: null });
-  });
-
-  it('F9: a start takes a refused configuration for mended: one attempt, and no second alert if it is not', () => {
-    const life = createLife({ server: failing({ class: 'config', code: 'invalid_client', origin: 'server' }) });
-    life.pass(DUE);
-    expect(life.newAlerts()).toEqual(['reauthorization_required']);
-    life.restart(loaded(grant(1)));
-    life.pass(MINUTE);
-    expect(life.state.phase).toMatchObject({ reason: 'config', code: 'invalid_client', local: false });
-    expect(life.attempts).toHaveLength(2);
-    life.pass(5 * HOUR);
-    expect([life.attempts.length, life.newAlerts()]).toEqual([2, []]);
-    life.server = serving({ issuedAt: life.now.wallMs });
-    life.restart(loaded(grant(1)));
-    life.pass(MINUTE);
-    expect([life.state.phase.kind, life.newAlerts()]).toEqual(['fresh', ['restored']]);
-  });
-
-  it('F9: a configuration that a server refused is probed on, also after a store that was broken holds the same again', () => {
-    const life = createLife({ server: failing({ class: 'config', code: 'invalid_client', origin: 'server' }) });
-    life.pass(DUE);
-    life.dispatch(broken);
-    life.dispatch(moved(grant(1)));
-    expect(life.state.phase).toMatchObject({ reason: 'config', code: 'invalid_client', local: false });
-    life.pass(5 * HOUR);
-    expect(life.attempts).toHaveLength(1);
-    life.pass(2 * HOUR);
-    expect(life.attempts).toHaveLength(2);
-  });
-
-  it('F78: what was lost is called lost again when a store that was blanked meanwhile holds it again, also after restarts', () => {
-    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
-    life.pass(DUE);
-    life.server = failing({ class: 'terminal', code: 'invalid_grant' });
-    life.restart(loaded(grant(1)));
-    life.pass(10 * SECOND);
-    life.dispatch(blanked);
-    expect(life.state.phase).toMatchObject({ reason: 'store_blanked' });
-    life.restart(blanked);
-    life.dispatch(moved(grant(1)));
-    expect(life.state.phase).toMatchObject({ reason: 'lost_response', code: 'lost_response' });
-    const { phase } = life.state;
-    life.restart(loaded(grant(1)));
-    expect(life.state.phase).toMatchObject({ ...phase });
   });
 
   it('F67: a night without any answer stays in doubt, is never a lost response, and keeps the schedule', () => {

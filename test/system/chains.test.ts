@@ -1,6 +1,7 @@
 /** Incident C with the whole program: a token dies while its server is down, and nobody who asks the chain notices. */
 import { setTimeout as pass } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Client, connect, FreshdError, type Token } from '../../src/index.ts';
 import { configure, demo, eventually, is, seed, startServer, stored } from './arrange.ts';
 import { createWorkshop, type Workshop } from './workshop.ts';
 
@@ -8,8 +9,18 @@ const KEY = 'key-from-the-environment';
 const KILLS = 6;
 const key = (publish: object[] = []) => ({ static: '$' + '{env:DEMO_KEY}', publish });
 
+/** Does the look-up give a token, rather than throw? */
+function isToken(look: () => Token): boolean {
+  try {
+    return look().accessToken !== '';
+  } catch (error) {
+    if (error instanceof FreshdError) return false;
+    throw error;
+  }
+}
+
 /** Reads the chain again and again, by every way there is, until told to stop. */
-function readAllTheTime(workshop: Workshop) {
+function readAllTheTime(workshop: Workshop, client: Client) {
   const failures: string[] = [];
   const used: string[] = [];
   let isOver = false;
@@ -21,6 +32,10 @@ function readAllTheTime(workshop: Workshop) {
       const { status, body } = await workshop.get('/v1/tokens/demos');
       note(`socket ${status}`, status === 200 && body.chain === 'demos');
       if (body.credential !== used.at(-1)) used.push(String(body.credential));
+      note(
+        'library',
+        isToken(() => client.token('demos')),
+      );
       note('file', workshop.exists('state/run/tokens/demos') && workshop.read('state/run/tokens/demos') !== '');
       const { DEMO_TOKEN, DEMO_KEY } = workshop.env();
       note(
@@ -51,14 +66,16 @@ test('C1, C2, C3, D3: while a token is dead the fallback serves, no read fails, 
   expect(workshop.env()).toMatchObject({ DEMO_TOKEN: stored(workshop).access_token });
   expect(workshop.env().DEMO_KEY).toBeUndefined();
 
-  const readers = readAllTheTime(workshop);
+  const client = await connect({ socketPath: workshop.path('freshd.sock') });
+  onTestFinished(() => client.close());
+  const readers = readAllTheTime(workshop, client);
   server.fail({ status: 503, times: 12 });
   const switched = await daemon.until(is('chain_switched'));
-  expect(switched).toMatchObject({ level: 'warn', chain: 'demos', from: 'demo', to: 'key', reason: 'expired' });
+  expect(switched).toMatchObject({ level: 'warn', chain: 'demos', from: 'demo', to: 'key', reason: 'ending' });
   expect(String(switched.remedy)).toContain('freshd explain demo');
   await eventually(() => workshop.env().DEMO_KEY === KEY && workshop.env().DEMO_TOKEN === undefined);
   await eventually(() => workshop.read('state/run/tokens/demos') === KEY);
-  expect(workshop.exists('state/run/down/demo')).toBe(true);
+  await eventually(() => workshop.exists('state/run/down/demo'));
   expect(workshop.exists('state/run/down/demos')).toBe(false);
   // What was written a moment ago is still being reported as delivered.
   await eventually(async () => (await workshop.get('/v1/health/ready')).status === 200);

@@ -41,8 +41,8 @@ function checkChoice({ chain }: Situation, inUse: string | null, world: World): 
     return;
   }
   const usable = MEMBERS.filter(isStanding(world, 'usable'));
-  const doubtful = MEMBERS.filter(isStanding(world, 'doubtful'));
-  const candidates: readonly string[] = usable.length > 0 ? usable : doubtful;
+  const inRank = ['usable', 'ending', 'doubtful'].map((standing) => MEMBERS.filter(isStanding(world, standing)));
+  const candidates: readonly string[] = inRank.find((names) => names.length > 0) ?? [];
   assert(
     candidates.length === 0 ? inUse === null : inUse !== null && candidates.includes(inUse),
     'the best there is is in use',

@@ -4,7 +4,7 @@
  * Rule: what is right is judged from the world's book-keeping (who has been usable since when), never from the chain's.
  */
 import { applyToChain, nextChainDeadline, stepChain } from '../../../src/core/chain.ts';
-import { type ChainState, initialChain, type MemberView } from '../../../src/core/chain-state.ts';
+import { type ChainState, initialChain, type MemberView, type Standing } from '../../../src/core/chain-state.ts';
 import type { Effect } from '../../../src/core/effect.ts';
 import { LIMITS } from '../../../src/core/policy.ts';
 import { epochMs, type Fingerprint, monotonicMs, type Now, type Token } from '../../../src/core/token.ts';
@@ -12,7 +12,6 @@ import { epochMs, type Fingerprint, monotonicMs, type Now, type Token } from '..
 export const SETTLE_MS = 10_000;
 export const MEMBERS = ['a', 'b', 'c'] as const;
 export type Name = (typeof MEMBERS)[number];
-export type Standing = MemberView['standing'];
 
 interface Member {
   readonly standing: Standing;
@@ -81,14 +80,14 @@ const tokenOf = (credential: string, generation: number): Token => ({
 export function viewsOf({ members }: World): readonly MemberView[] {
   return MEMBERS.map((credential): MemberView => {
     const { standing, generation } = members[credential];
-    const holds = standing === 'usable' || standing === 'doubtful';
+    const holds = standing !== 'unusable' && standing !== 'absent';
     return {
       credential,
       standing,
       token: holds ? tokenOf(credential, generation) : null,
       generation,
       lack: standing === 'usable' ? null : { reason: 'expired', code: 'timeout', needsPerson: false },
-      doubtEndsAt: null,
+      turnsAt: null,
       holdsNothing: false,
     };
   });
@@ -126,8 +125,10 @@ export function beginning({ hook, moving }: Size): Situation {
 export function actionsIn({ chain, world }: Situation, machine: Machine): readonly Action[] {
   const turns = world.moving.flatMap((member) => {
     const { standing } = world.members[member];
-    const others = (['usable', 'doubtful', 'unusable'] as const).filter((other) => other !== standing);
-    return others.map((other): Action => ({ type: 'turn', member, standing: other }));
+    const others = (['usable', 'ending', 'doubtful', 'unusable'] as const).filter((other) => other !== standing);
+    // The preferred one alone comes to an end: that is enough to see who takes over, and the walk stays small.
+    const possible = others.filter((other) => other !== 'ending' || member === 'a');
+    return possible.map((other): Action => ({ type: 'turn', member, standing: other }));
   });
   const inUse = MEMBERS.find((member) => member === chain.inUse?.credential);
   return [
