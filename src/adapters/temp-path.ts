@@ -22,24 +22,33 @@ export function releaseTempPath(temp: string): void {
   liveTemps.delete(basename(temp));
 }
 
-/** After a failed write. A disk that takes nothing may not let go of anything either: then it is tried again later. */
-export async function removeTemp(temp: string): Promise<void> {
+/**
+ * After a failed write. A disk that takes nothing may not let go of anything either: then it is tried again later.
+ * @returns whether it is gone
+ */
+export async function removeTemp(temp: string): Promise<boolean> {
   try {
     await rm(temp, { force: true });
+    return true;
   } catch {
     // The error of the write is the one to report. A temp beyond the limit is swept at the next start.
     if (leftTemps.size < LEFT_TEMPS_MAX) leftTemps.add(temp);
+    return false;
   }
 }
 
-/** Tries again what could not be removed; one at a time and waited for by nobody, as its disk may hang. */
+/**
+ * Tries again what could not be removed; one at a time and waited for by nobody, as its disk may hang. Where one can be removed
+ * the next is tried: a disk that failed for an hour leaves more of them than there are writes in the hours after it.
+ */
 export function removeLeftTemps(): void {
   const [first] = leftTemps;
   if (first === undefined || isRemoving) return;
   isRemoving = true;
   leftTemps.delete(first);
-  void removeTemp(first).finally(() => {
+  void removeTemp(first).then((isGone) => {
     isRemoving = false;
+    if (isGone) removeLeftTemps();
   });
 }
 
