@@ -203,6 +203,7 @@ class FreshdClient implements Client {
       waitForToken: (name: string, wait: InnerWaitOptions) => this.waitForToken(name, { ...wait, isPatient }),
       connections: () => this.#connections,
       take: this.#takeToken,
+      runtime: this.#runtime,
     };
     return fetchWithToken(parts, request, options);
   }

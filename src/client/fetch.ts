@@ -8,6 +8,7 @@ import type { OutcomeBody, RejectionBody, TokenBody } from '../api/protocol.ts';
 import type { Asking } from './asking.ts';
 import { FreshdError } from './errors.ts';
 import type { Holdings } from './holdings.ts';
+import type { Runtime } from './runtime.ts';
 import type { Token } from './standing.ts';
 import type { InnerWaitOptions } from './wait.ts';
 
@@ -23,6 +24,7 @@ export interface FetchParts {
   /** How often the daemon was connected to. */
   readonly connections: () => number;
   readonly take: (body: TokenBody) => void;
+  readonly runtime: Pick<Runtime, 'after'>;
 }
 
 export type FetchInput = string | URL | Request;
@@ -41,7 +43,7 @@ export async function fetchWithToken(
   const signal = init.signal ?? (input instanceof Request ? input.signal : null);
   const token = await tokenFor(parts, name, { timeoutMs: waitMs, signal });
   const first = await send(input, init, token);
-  const refusal = await refusalIn(first);
+  const refusal = await refusalIn(first, parts.runtime);
   if (refusal === null) return first;
   const rejection = { ...refusal, generation: token.generation, credential: token.credential };
   if (!isReplayable(input, init)) {
@@ -86,18 +88,27 @@ const typeOf = ({ tokenType }: Token): string => (/^bearer$/i.test(tokenType) ? 
 type Refusal = Pick<RejectionBody, 'http_status' | 'body'>;
 
 /** A 403 is for the daemon to judge, which knows the codes of providers; only a structured one can hold a code. */
-async function refusalIn(response: Response): Promise<Refusal | null> {
+async function refusalIn(response: Response, runtime: FetchParts['runtime']): Promise<Refusal | null> {
   const { status } = response;
   if (status === 401) return { http_status: status };
   const isStructured = /\bjson\b/i.test(response.headers.get('content-type') ?? '');
   if (status !== 403 || !isStructured) return null;
-  const body = await beginningOf(response.clone());
+  const body = await beginningOf(response.clone(), runtime);
   return body === null ? null : { http_status: status, body };
 }
 
-/** @returns null for what is too long to be a refusal */
-async function beginningOf(response: Response): Promise<string | null> {
+/** @returns null for what is too long, or too slow, to be a refusal */
+async function beginningOf(response: Response, runtime: FetchParts['runtime']): Promise<string | null> {
   const reader = response.body?.getReader();
+  let isLate = false;
+  const giveUp = (): void => {
+    // Settles only when the caller is done with the other half.
+    void reader?.cancel().catch(() => undefined);
+  };
+  const limit = runtime.after(REFUSAL_MS_MAX, () => {
+    isLate = true;
+    giveUp();
+  });
   // A body that breaks off holds no code; whoever reads the answer meets the break there.
   const readOn = () => reader?.read().catch(() => undefined);
   const chunks: Uint8Array[] = [];
@@ -106,11 +117,11 @@ async function beginningOf(response: Response): Promise<string | null> {
     chunks.push(read.value);
     bytes += read.value.length;
     if (bytes <= REFUSAL_BYTES_MAX) continue;
-    // Settles only when the caller is done with the other half.
-    void reader?.cancel().catch(() => undefined);
-    return null;
+    giveUp();
+    break;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  limit.cancel();
+  return isLate || bytes > REFUSAL_BYTES_MAX ? null : Buffer.concat(chunks).toString('utf8');
 }
 
 async function tokenAfter(
@@ -197,6 +208,9 @@ function isReplayable(input: FetchInput, init: RequestInit): boolean {
 
 /** Longer than refresh scripts usually take. */
 const WAIT_MS_DEFAULT = 30_000;
+
+/** A refusal comes in one piece with its head; whoever trickles it must not hold up the caller, whose answer it is. */
+const REFUSAL_MS_MAX = 5_000;
 
 /** What the daemon takes in a report. */
 const REFUSAL_BYTES_MAX = 16 * 1024;

@@ -1,5 +1,9 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import type { TokenBody } from '../../src/api/protocol.ts';
+import { createAsking } from '../../src/client/asking.ts';
+import { type FetchParts, fetchWithToken } from '../../src/client/fetch.ts';
+import { createHoldings } from '../../src/client/holdings.ts';
 import { until } from '../api/arrange.ts';
 import { HOUR_MS, MINUTE_MS, START_MS } from '../api/fake-daemon.ts';
 import { arrangeClient, connectTo, heard, LONG_MS, startResource } from './arrange.ts';
@@ -11,6 +15,18 @@ async function arrangeExpired(tokens?: Record<string, string>) {
   const arranged = await arrangeClient(tokens);
   return { ...arranged, resource: await startResource(['at-2']) };
 }
+
+const tokenBody = (accessToken: string): TokenBody => ({
+  credential: 'claude',
+  access_token: accessToken,
+  token_type: 'Bearer',
+  scheme: 'bearer',
+  expires_in: 3600,
+  expires_at: new Date(START_MS + HOUR_MS).toISOString(),
+  generation: 1,
+  refreshable: true,
+  durable: true,
+});
 
 describe('client.fetch', () => {
   test('puts the token into the header, beside what the caller put there', async () => {
@@ -143,6 +159,37 @@ describe('client.fetch', () => {
     const response = await client.fetch('claude', resource.url);
     expect(response.status).toBe(403);
     await expect(response.text()).rejects.toThrow();
+  });
+
+  test('a 403 of which the body does not end is the caller’s when its time is over, with all that comes', async () => {
+    const resource = await startResource([], (response) => {
+      response.writeHead(403, { 'content-type': 'application/json' });
+      response.write('{"error":');
+      // The rest comes once the caller has the answer.
+      finish = () => response.end('"late"}');
+    });
+    let finish = (): void => undefined;
+    const holdings = createHoldings(() => START_MS);
+    holdings.takeToken(tokenBody('at-1'));
+    const limits: number[] = [];
+    const parts: FetchParts = {
+      holdings,
+      asking: createAsking({ places: () => [], consumer: 'test' }),
+      waitForToken: () => Promise.reject(new Error('nobody waits')),
+      connections: () => 0,
+      take: () => undefined,
+      runtime: {
+        after(delayMs, run) {
+          limits.push(delayMs);
+          setImmediate(run);
+          return { cancel: () => undefined, ref: () => undefined, unref: () => undefined };
+        },
+      },
+    };
+    const response = await fetchWithToken(parts, { name: 'claude', input: resource.url, init: {} }, {});
+    expect([response.status, limits]).toEqual([403, [5_000]]);
+    finish();
+    expect(await response.text()).toBe('{"error":"late"}');
   });
 
   test('a 403 of two megabytes is the caller’s, whole', async () => {
