@@ -5,21 +5,34 @@
  * Rule: every slot is allocated before anything is sent and overwritten in place, so recording an answer needs no free
  * space. (A file system that copies on write, btrfs or ZFS, needs some even so.) Of two slots the older is written: whatever
  * tears, the other one is whole. The third keeps an answer that the store refused; it is whole before the entry it comes from goes.
+ * What no crash can have left is damage: it is kept beside, and replaced, never overwritten.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JournalEntry, type JournalPort, PortError } from '../daemon/ports.ts';
 import { createFileOnce, syncDirectory } from './atomic-file.ts';
+import { keepAside } from './broken-copy.ts';
 import { decodeSlot, encodeSlot, SLOT_BYTES, type Slot } from './journal-slot.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
+import { claimTempPath, releaseTempPath, removeTemp } from './temp-path.ts';
 import { createTurns } from './turns.ts';
+
+/** A journal that held nothing which could be understood was replaced; what it held is kept. */
+export interface DamagedJournalInfo {
+  readonly credential: string;
+  readonly setAsidePath: string;
+}
 
 /**
  * @param directory an existing private directory; a credential's file is allocated at its first `write`
+ * @param onSetAside called once the damaged file has its other name, before it is replaced
  * @throws PortError from its methods: `journal_failed`; from `write` also `answer_too_large`
  */
-export function createAttemptJournal(directory: string): JournalPort {
+export function createAttemptJournal(
+  directory: string,
+  onSetAside: (info: DamagedJournalInfo) => void = () => undefined,
+): JournalPort {
   // Two calls at once for one credential would take the same slot.
   const inTurn = createTurns();
   /** Credentials whose file a power failure cannot take away. */
@@ -33,6 +46,23 @@ export function createAttemptJournal(directory: string): JournalPort {
     );
   };
 
+  /** In place of a damaged file. There is no moment without one: until then it shows that something may be open. */
+  const replace = async (credential: string, path: string, slot: Buffer | null): Promise<void> => {
+    onSetAside({ credential, setAsidePath: await keepAside(path) });
+    const next = claimTempPath(path);
+    try {
+      await createFileOnce(next, fileOf(slot), { mode: 0o600 });
+      await rename(next, path);
+    } catch (error) {
+      await removeTemp(next);
+      throw error;
+    } finally {
+      releaseTempPath(next);
+    }
+    await syncDirectory(directory);
+    named.add(credential);
+  };
+
   return {
     read: (credential) =>
       run(credential, (path) => withFile(path, async (handle) => newestEntry(await readSlots(handle)))),
@@ -40,19 +70,25 @@ export function createAttemptJournal(directory: string): JournalPort {
     write: (credential, entry) =>
       run(credential, async (path) => {
         const payload = Buffer.from(JSON.stringify(entry));
-        if ((await withFile(path, (handle) => append(handle, payload))) !== null) {
-          // Whoever made it may have died before its name was durable.
-          if (!named.has(credential)) await syncDirectory(directory);
+        const first = (): Buffer => encodeSlot(1, payload);
+        const found = await withFile(path, (handle) => append(handle, payload));
+        if (found === null) {
+          // Whole or not at all, with real bytes: a sparse file would need space later.
+          const isOurs = await createFileOnce(path, fileOf(first()), { mode: 0o600 });
+          if (!isOurs) throw new Error('it appeared while it was made');
           named.add(credential);
-          return;
+        } else if (found === DAMAGED) await replace(credential, path, first());
+        // Whoever made it may have died before its name was durable.
+        else if (!named.has(credential)) {
+          await syncDirectory(directory);
+          named.add(credential);
         }
-        // Whole or not at all, with real bytes: a sparse file would need space later.
-        await createFileOnce(path, Buffer.alloc(FILE_BYTES), { mode: 0o600 });
-        if ((await withFile(path, (handle) => append(handle, payload))) === null) throw new Error('it vanished');
-        named.add(credential);
       }),
 
-    empty: (credential) => run(credential, async (path) => void (await withFile(path, empty))),
+    empty: (credential) =>
+      run(credential, async (path) => {
+        if ((await withFile(path, empty)) === DAMAGED) await replace(credential, path, null);
+      }),
 
     setAside: (credential) =>
       run(credential, async (path) => {
@@ -83,10 +119,11 @@ export function createAttemptJournal(directory: string): JournalPort {
   };
 }
 
-async function empty(handle: FileHandle): Promise<void> {
+async function empty(handle: FileHandle): Promise<0 | 1 | typeof DAMAGED> {
   const written = await append(handle, Buffer.alloc(0));
   // The emptiness is durable; now the answer's secrets go.
-  await writeSlot(handle, 1 - written, Buffer.alloc(SLOT_BYTES));
+  if (written !== DAMAGED) await writeSlot(handle, written === 0 ? 1 : 0, Buffer.alloc(SLOT_BYTES));
+  return written;
 }
 
 /** @returns null when there is no file */
@@ -109,15 +146,24 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
   }
 }
 
-/** Writes the older slot. @returns which one that was */
-async function append(handle: FileHandle, payload: Buffer): Promise<0 | 1> {
-  const { older, sequence } = order(await readSlots(handle));
+/** Writes the older slot. @returns which one that was; `DAMAGED`: none, as nothing here is ours to overwrite */
+async function append(handle: FileHandle, payload: Buffer): Promise<0 | 1 | typeof DAMAGED> {
+  const slots = await readSlots(handle);
+  if (isDamaged(slots)) return DAMAGED;
+  const { older, sequence } = order(slots.pair);
   await writeSlot(handle, older, encodeSlot(sequence + 1, payload));
   return older;
 }
 
-async function readSlots(handle: FileHandle): Promise<readonly [Slot, Slot]> {
-  return [await readSlot(handle, 0), await readSlot(handle, 1)];
+interface Slots {
+  readonly pair: readonly [Slot, Slot];
+  /** A part of the two is missing: we make the file whole, and never shorten it. */
+  readonly isCut: boolean;
+}
+
+async function readSlots(handle: FileHandle): Promise<Slots> {
+  const { size } = await handle.stat();
+  return { pair: [await readSlot(handle, 0), await readSlot(handle, 1)], isCut: size < SET_ASIDE * SLOT_BYTES };
 }
 
 async function readSlot(handle: FileHandle, index: number): Promise<Slot> {
@@ -142,14 +188,31 @@ function order([first, second]: readonly [Slot, Slot]): { older: 0 | 1; sequence
 
 /**
  * A crash tears one slot, never both; and a first write that tore was never answered, so nothing was sent on its account.
- * @throws when nothing is intact and that cannot have come from a crash
+ * @throws DamagedJournal
  */
-function newestEntry(slots: readonly [Slot, Slot]): JournalEntry | null {
-  const { older } = order(slots);
-  const newest = slots[1 - older];
-  if (newest?.kind === 'intact') return newest.payload.length === 0 ? null : parseEntry(newest.payload);
-  if (slots.some((slot) => slot.kind === 'blank')) return null;
-  throw new DamagedJournal('both slots are damaged');
+function newestEntry(slots: Slots): JournalEntry | null {
+  if (isDamaged(slots)) throw new DamagedJournal('it holds nothing that can be understood');
+  const newest = newestOf(slots);
+  return newest === null || newest.length === 0 ? null : parseEntry(newest);
+}
+
+/** Nothing is intact, or what is says that nothing is open, and a part is missing in which something else may have stood. */
+function isDamaged(slots: Slots): boolean {
+  const newest = newestOf(slots);
+  if (slots.isCut) return newest === null || newest.length === 0;
+  return newest === null && slots.pair.every(({ kind }) => kind === 'torn');
+}
+
+function newestOf({ pair }: Slots): Buffer | null {
+  const newest = pair[order(pair).older === 0 ? 1 : 0];
+  return newest.kind === 'intact' ? newest.payload : null;
+}
+
+/** A whole journal. @param slot its first, or none */
+function fileOf(slot: Buffer | null): Buffer {
+  const bytes = Buffer.alloc(FILE_BYTES);
+  slot?.copy(bytes);
+  return bytes;
 }
 
 class DamagedJournal extends Error {}
@@ -160,11 +223,14 @@ function parseEntry(payload: Buffer): JournalEntry {
 }
 
 function journalFailed(path: string, cause: unknown): PortError {
+  const isDamage = cause instanceof DamagedJournal;
   const ours = errnoOf(cause) === undefined && cause instanceof Error;
   const seen = ours ? cause.message : portErrorFrom(cause, { path, doing: 'use' }).message;
-  const remedy = `see that ${path} can be written; if it is damaged, remove it once the store is known to hold a good token`;
+  const remedy = isDamage
+    ? `nothing to do: the next attempt keeps it as ${path}.broken-1 (or a later number) and begins a new one`
+    : `see that ${path} is a file of freshd's own, and can be written`;
   return new PortError(`the attempt journal ${path} failed: ${seen}; ${remedy}`, {
-    code: cause instanceof DamagedJournal ? 'journal_damaged' : 'journal_failed',
+    code: isDamage ? 'journal_damaged' : 'journal_failed',
     remedy,
     cause,
   });
@@ -174,3 +240,5 @@ function journalFailed(path: string, cause: unknown): PortError {
 const SLOTS = 3;
 const SET_ASIDE = 2;
 const FILE_BYTES = SLOTS * SLOT_BYTES;
+
+const DAMAGED = 'damaged';

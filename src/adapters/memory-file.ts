@@ -4,10 +4,11 @@
  * Rule: what cannot be understood is set aside and never overwritten; what is somebody else's is refused.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, rename } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type MemoryPort, PortError } from '../daemon/ports.ts';
-import { syncDirectory, writeFileAtomic } from './atomic-file.ts';
+import { writeFileAtomic } from './atomic-file.ts';
+import { moveAside } from './broken-copy.ts';
 import { errnoOf, portErrorFrom } from './port-error.ts';
 
 /** Something was wrong with a memory, and what was done about it. */
@@ -41,7 +42,7 @@ export function createMemory(directory: string, onBroken: (info: BrokenMemory) =
     }
     if (found.modeRepaired) onBroken({ credential, code: 'mode_repaired', setAsidePath: null });
     if (found.code === null) return found.memory;
-    const setAsidePath = await setAside(directory, path);
+    const setAsidePath = await moveAside(path);
     onBroken({ credential, code: found.code, setAsidePath });
     return null;
   };
@@ -111,27 +112,6 @@ function parseMemory(text: string): Pick<FoundMemory, 'memory' | 'code'> {
   return { memory: null, code: newer ? 'state_newer' : 'state_broken' };
 }
 
-/** The first ones are kept for ever, since they say how it began; when all numbers are taken, the last is replaced. */
-async function setAside(directory: string, path: string): Promise<string> {
-  for (let number = 1; ; number += 1) {
-    const aside = `${path}.broken-${number}`;
-    if (number < SET_ASIDE_MAX && (await exists(aside))) continue;
-    await rename(path, aside);
-    await syncDirectory(directory);
-    return aside;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
 function foreignOwner(path: string, uid: number): PortError {
   const remedy = `look who put it there, then remove it or \`chown\` it to the user that runs freshd`;
   return new PortError(`refused to use ${path}: expected a file of our own, it belongs to uid ${uid}; ${remedy}`, {
@@ -144,5 +124,3 @@ const VERSION = 1;
 
 // A memory is about 10 KB at most; more is not ours, and would be parsed at every start.
 const BYTES_MAX = 1024 * 1024;
-
-const SET_ASIDE_MAX = 8;

@@ -100,7 +100,9 @@ export async function assemble(
     clock: systemClock,
     alarm: metrics === undefined ? createAlarm() : measuredAlarm(createAlarm(), systemClock, metrics),
     log,
-    journal: createAttemptJournal(journalDirectory),
+    journal: createAttemptJournal(journalDirectory, ({ credential, setAsidePath }) =>
+      log.write('warn', 'journal_set_aside', { credential, path: setAsidePath }),
+    ),
     memory: memoryIn(memoryDirectory, log),
     sentinel,
     leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import { createAttemptJournal, type DamagedJournalInfo } from '../../src/adapters/attempt-journal.ts';
 import { SLOT_BYTES } from '../../src/adapters/journal-slot.ts';
 import type { Fingerprint, TokenResponse } from '../../src/core/token.ts';
 import type { JournalEntry, JournalPort } from '../../src/daemon/ports.ts';
@@ -24,11 +25,13 @@ import { bundleProgram, runInOwnMounts, whyNoOwnMounts } from './child-program.t
 let directory: string;
 let file: string;
 let journal: JournalPort;
+let setAside: DamagedJournalInfo[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'freshd-journal-'));
   file = join(directory, 'mail.journal');
-  journal = createAttemptJournal(directory);
+  setAside = [];
+  journal = createAttemptJournal(directory, (info) => setAside.push(info));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -223,7 +226,7 @@ describe('damage', () => {
     );
   });
 
-  test('a file cut off anywhere yields an entry that was written, nothing, or journal_failed', async () => {
+  test('F37: a file cut off anywhere yields an entry that was written, or is damaged', async () => {
     await journal.write('mail', answered(1));
     await journal.write('mail', answered(2));
     const intact = readFileSync(file);
@@ -232,25 +235,106 @@ describe('damage', () => {
         writeFileSync(file, intact);
         truncateSync(file, length);
         const found = await journal.read('mail').catch((error: { code: string }) => error.code);
-        expect([answered(1), answered(2), null, 'journal_failed']).toContainEqual(found);
+        expect([answered(1), answered(2), 'journal_damaged']).toContainEqual(found);
         await journal.write('mail', entry(3));
         expect(await journal.read('mail')).toEqual(entry(3));
+        // What was cut off is kept when nothing of it could be used.
+        expect(readdirSync(directory).length > 1).toBe(found === 'journal_damaged');
+        for (const name of readdirSync(directory)) if (name !== 'mail.journal') rmSync(join(directory, name));
       }),
       { numRuns: 100 },
     );
   });
 
-  test('two damaged slots are said, not guessed about; the next write heals them', async () => {
-    await journal.write('mail', answered(1));
-    await journal.write('mail', answered(2));
-    writeFileSync(file, Buffer.alloc(3 * SLOT_BYTES, 'x'));
-    await expect(journal.read('mail')).rejects.toMatchObject({
-      name: 'PortError',
-      code: 'journal_damaged',
-      remedy: expect.stringContaining('remove it once'),
+  test('F37: a file cut off after it was emptied may have held an open attempt: damage, not nothing', async () => {
+    await journal.write('mail', entry(1));
+    await journal.empty('mail');
+    const whole = readFileSync(file);
+    for (const length of [0, 1, SLOT_BYTES, 2 * SLOT_BYTES - 1]) {
+      writeFileSync(file, whole.subarray(0, length));
+      await expect(journal.read('mail')).rejects.toMatchObject({ code: 'journal_damaged' });
+    }
+    // An older version had no third slot.
+    writeFileSync(file, whole.subarray(0, 2 * SLOT_BYTES));
+    expect(await journal.read('mail')).toBeNull();
+    expect(await journal.readSetAside('mail')).toBeNull();
+  });
+
+  describe('F37: two damaged slots', () => {
+    const garbage = (letter: string) => Buffer.alloc(3 * SLOT_BYTES, letter);
+    const kept = () => readdirSync(directory).filter((name) => name !== 'mail.journal');
+
+    test('are said, not guessed about, as often as they are read, and nothing is touched by that', async () => {
+      writeFileSync(file, garbage('x'));
+      for (const reading of [journal.read('mail'), journal.read('mail'), journal.setAside('mail')]) {
+        await expect(reading).rejects.toMatchObject({
+          name: 'PortError',
+          code: 'journal_damaged',
+          remedy: expect.stringContaining(`${file}.broken-1`),
+        });
+      }
+      expect(readFileSync(file)).toEqual(garbage('x'));
+      expect(kept()).toEqual([]);
     });
-    await journal.write('mail', entry(3));
-    expect(await journal.read('mail')).toEqual(entry(3));
+
+    test.each([
+      ['a write', () => journal.write('mail', entry(3)), entry(3)],
+      ['an emptying', () => journal.empty('mail'), null],
+    ])('are kept as they are by %s, 0600 and said once, and a new file takes its place', async (_, change, found) => {
+      writeFileSync(file, garbage('x'), { mode: 0o644 });
+      await change();
+      expect(setAside).toEqual([{ credential: 'mail', setAsidePath: `${file}.broken-1` }]);
+      expect(readFileSync(`${file}.broken-1`)).toEqual(garbage('x'));
+      expect(statSync(`${file}.broken-1`).mode & 0o777).toBe(0o600);
+      expect(await journal.read('mail')).toEqual(found);
+      await journal.write('mail', answered(4));
+      expect(await createAttemptJournal(directory).read('mail')).toEqual(answered(4));
+      expect([statSync(file).size, statSync(file).nlink, kept()]).toEqual([
+        3 * SLOT_BYTES,
+        1,
+        ['mail.journal.broken-1'],
+      ]);
+      expect(setAside).toHaveLength(1);
+    });
+
+    test('again and again: the number kept is bounded, and the first is never lost', async () => {
+      for (const letter of 'abcdefghijkl') {
+        writeFileSync(file, garbage(letter));
+        await journal.write('mail', entry(1));
+      }
+      expect(kept()).toHaveLength(8);
+      expect(readFileSync(`${file}.broken-1`)).toEqual(garbage('a'));
+      expect(readFileSync(`${file}.broken-8`)).toEqual(garbage('l'));
+    });
+
+    test('have one name more when their keeper died before it replaced them, and no copy more', async () => {
+      writeFileSync(file, garbage('x'));
+      linkSync(file, `${file}.broken-1`);
+      await journal.write('mail', entry(1));
+      expect(kept()).toEqual(['mail.journal.broken-1']);
+      expect(readFileSync(`${file}.broken-1`)).toEqual(garbage('x'));
+    });
+
+    test('of another version of the entry are kept too', async () => {
+      await journal.write('mail', answered(1));
+      await journal.write('mail', answered(2));
+      const newer = readFileSync(file);
+      for (const slot of [0, 1]) newer.write('FRESHDJ2', slot * SLOT_BYTES, 'latin1');
+      writeFileSync(file, newer);
+      await journal.write('mail', entry(3));
+      expect(readFileSync(`${file}.broken-1`)).toEqual(newer);
+    });
+  });
+
+  test('swapped slots are the same: the number in them says which is newer', async () => {
+    await journal.write('mail', entry(1));
+    await journal.write('mail', answered(1));
+    const bytes = readFileSync(file);
+    const swapped = Buffer.concat([bytes.subarray(SLOT_BYTES, 2 * SLOT_BYTES), bytes.subarray(0, SLOT_BYTES)]);
+    writeFileSync(file, Buffer.concat([swapped, bytes.subarray(2 * SLOT_BYTES)]));
+    expect(await journal.read('mail')).toEqual(answered(1));
+    await journal.empty('mail');
+    expect(await journal.read('mail')).toBeNull();
   });
 
   test('a file readable by others becomes 0600 again', async () => {
@@ -286,7 +370,7 @@ test('F39: on a full disk an answer is recorded and emptied; only a first attemp
     directory,
     `import { execFileSync } from 'node:child_process';
      import { statfsSync } from 'node:fs';
-     import { createAttemptJournal } from './adapters/attempt-journal.ts';
+     import { createAttemptJournal, type DamagedJournalInfo } from './adapters/attempt-journal.ts';
      const [directory] = process.argv.slice(2);
      const journal = createAttemptJournal(directory);
      const entry = { attempt: 1, response: null };

@@ -55,6 +55,26 @@ test('without a daemon looks itself whether the logins are there', async () => {
   expect((await runIn({}, 'doctor', '--config', path)).stdout).not.toContain('problem demo');
 });
 
+test('F37: names own state that could not be understood and was kept, until it is removed', async () => {
+  const { daemon, runWith } = await arrangeCli();
+  daemon.load('demo', 'at-1');
+  const directory = folder();
+  daemon.configPath = configure(directory);
+  const [memories, journals] = ['credentials', 'journal'].map((part) => join(directory, 'state', part));
+  for (const part of [join(directory, 'state/run'), memories, journals]) mkdirSync(String(part), { recursive: true });
+  const kept = [join(String(memories), 'demo.json.broken-1'), join(String(journals), 'demo.journal.broken-2')];
+  for (const path of [...kept, join(String(journals), 'demo.journal')]) writeFileSync(path, '');
+  const examine = () => runWith({ home: directory }, 'doctor', '--config', daemon.configPath);
+  const { exitCode, stdout } = await examine();
+  const lines = kept.map(
+    (path) =>
+      `advice own_state_set_aside: expected own state that is whole, got ${path}; look for disk errors or another program at that time, then remove what you no longer need\n`,
+  );
+  expect([exitCode, stdout]).toEqual([0, lines.join('')]);
+  for (const path of kept) rmSync(path);
+  expect((await examine()).stdout).toBe('nothing found: all is well\n');
+});
+
 // Close to the end of the token's life, where an attempt is due.
 test('D3: names a credential that needs a person, with the remedy, and never its token', async () => {
   const { daemon, runWith } = await arrangeCli();

@@ -6,6 +6,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { writeFileAtomic } from '../../src/adapters/atomic-file.ts';
 import { createAttemptJournal } from '../../src/adapters/attempt-journal.ts';
+import { SLOT_BYTES } from '../../src/adapters/journal-slot.ts';
 import { createLastWritten } from '../../src/adapters/publish/last-written.ts';
 import { createTokenFilePublisher } from '../../src/adapters/publish/token-file.ts';
 import type { Publication } from '../../src/core/effect.ts';
@@ -206,6 +207,26 @@ describe('the attempt journal', () => {
       check: async (_, isDone) => {
         const found = await journal().read('mail');
         expect(isDone ? [null] : [null, entry(2)]).toContainEqual(found);
+      },
+    });
+  });
+
+  test('F37: damaged, stays damaged until it holds the entry, and is kept after a crash at any operation', async () => {
+    const damaged = 'x'.repeat(3 * SLOT_BYTES);
+    const arrange = async (disk: TestDisk) => disk.writeText('/state/mail.journal', damaged, { mode: 0o600 });
+    const aside = '/state/mail.journal.broken-1';
+    await afterEveryCrash(arrange, {
+      work: () => write(entry(3)),
+      check: async (disk, isDone) => {
+        const found = await journal()
+          .read('mail')
+          .catch((error: { code: string }) => error.code);
+        expect(isDone ? [entry(3)] : ['journal_damaged', entry(3)]).toContainEqual(found);
+        if (found !== 'journal_damaged') expect(disk.readText(aside)).toBe(damaged);
+        await write(entry(4));
+        expect(await journal().read('mail')).toEqual(entry(4));
+        expect(disk.readText(aside)).toBe(damaged);
+        expect(disk.list('/state').filter((name) => name.includes('broken'))).toEqual(['mail.journal.broken-1']);
       },
     });
   });

@@ -4,7 +4,7 @@
  * Rule: changes nothing. Each check is a function of what it may look at, and returns what it found; none depends on another.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CredentialsBody, type LiveBody, PATHS } from '../../api/protocol.ts';
 import type { Config, CredentialConfig } from '../../config/config.ts';
@@ -35,7 +35,7 @@ export const command: CommandSpec = {
     if (!loaded.ok) found.push(...loaded.problems.map((text) => problem(text)));
     else {
       found.push(...loaded.advice.map(({ code, message }) => advice(`${code}: ${message}`)));
-      for (const check of [checkDaemon, checkTokenFiles, checkNativeParts, checkLingering, checkTools]) {
+      for (const check of [checkDaemon, checkOwnState, checkTokenFiles, checkNativeParts, checkLingering, checkTools]) {
         found.push(...(await check({ config: loaded.config, args, io })));
       }
     }
@@ -118,6 +118,29 @@ async function statusOf(args: CommandArguments, io: CommandIo): Promise<Credenti
   }
 }
 
+/** What the daemon could not understand of its own, and kept. It went on without: that is no problem any more. */
+async function checkOwnState({ config }: Patient): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
+  for (const part of ['credentials', 'journal']) {
+    const folder = join(config.stateDirectory, part);
+    const kept = (await namesIn(folder)).filter((name) => BROKEN_NAME.test(name)).map((name) => join(folder, name));
+    if (kept.length === 0) continue;
+    const remedy = 'look for disk errors or another program at that time, then remove what you no longer need';
+    found.push(advice(`own_state_set_aside: expected own state that is whole, got ${kept.join(' ')}; ${remedy}`));
+  }
+  return found;
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    // None yet, or it is another user's daemon: that says what it can itself.
+    if (error instanceof Error && 'code' in error) return [];
+    throw error;
+  }
+}
+
 async function checkTokenFiles({ config, io }: Patient): Promise<readonly Finding[]> {
   const folder = config.runtimeDirectory;
   if (io.platform !== 'linux' || !existsSync(folder) || (await statfs(folder)).type === TMPFS) return [];
@@ -157,6 +180,8 @@ function checkTools({ config, io }: Patient): readonly Finding[] {
 
 const STALLED =
   'stalled: the daemon answers, and its scheduler stands still: nothing is refreshed; freshd service logs, then restart it';
+
+const BROKEN_NAME = /\.broken-\d+$/;
 
 /** @see statfs(2) */
 const TMPFS = 0x01021994;
