@@ -45,7 +45,7 @@ export function adopt(state: CredentialState, grant: Grant, now: Now): Credentia
     doubt: state.doubt?.fingerprint === grant.fingerprint ? state.doubt : null,
   };
   const { token } = grant;
-  if (token === null) return withoutAccessToken(known, now);
+  if (token === null) return withoutAccessToken(known, isOtherLogin(state, grant), now);
   if (known.held === null && known.generationOf === token.fingerprint) return resumed(known, token, now);
   if (known.held?.token.fingerprint === token.fingerprint) {
     return sameToken(known, { token, isNewGrant: grant.fingerprint !== state.grant }, now);
@@ -189,10 +189,15 @@ const recoveredUnless = (isStale: boolean, state: CredentialState, now: Now): Cr
   isStale ? { ...state, phase: planned(state, now) } : recovered(state, plannedOfStored(state, now), now);
 
 /** A grant that was never used yet: the first access token has to be fetched. */
-function withoutAccessToken(state: CredentialState, now: Now): CredentialState {
+/** What never rotates changes by a login alone: a token in hand is that of the former one, however long it would last. */
+const isOtherLogin = ({ grant, policy }: CredentialState, { fingerprint }: Grant): boolean =>
+  !policy.rotates && grant !== null && grant !== fingerprint;
+
+function withoutAccessToken(state: CredentialState, isOther: boolean, now: Now): CredentialState {
   if (!refreshes(state.policy))
     return { ...state, phase: { kind: 'absent', detail: 'the store holds no access token' } };
-  return { ...state, phase: state.held !== null && !isExpired(state.held, now) ? planned(state, now) : dueNow(now) };
+  const isServing = state.held !== null && !isExpired(state.held, now);
+  return { ...state, phase: isServing && !isOther ? planned(state, now) : dueNow(now) };
 }
 
 /** The same access token. A moved expiry, another refresh token or the end of a trouble makes a new plan; a mere touch of the file does not. */

@@ -161,6 +161,25 @@ describe('F80: what is copied over a store is no rotation', () => {
   });
 });
 
+describe('F8: a store that holds a refresh token alone', () => {
+  it.each([
+    { rotates: false, attempts: 1 },
+    // Of one that rotates, another tool may have brought the next; two daemons would drive each other on for ever.
+    { rotates: true, attempts: 0 },
+  ])(
+    'F8: another one there is a login, and used at once, where it never rotates: $rotates',
+    ({ rotates, attempts }) => {
+      const life = createLife({ server: serving(), policy: { rotates } });
+      life.dispatch(moved(grant(1, { token: null })));
+      expect(life.attempts).toHaveLength(0);
+      life.dispatch(moved(grant(2, { token: null })));
+      life.pass(MINUTE);
+      expect(life.attempts).toHaveLength(attempts);
+      expect(readToken(life.state, life.now).kind).toBe('token');
+    },
+  );
+});
+
 describe('F16: an answer that the store does not take', () => {
   const diskFull = (attempt: number) => ({ type: 'persist_failed', attempt, code: 'disk_full', winner: null }) as const;
 
