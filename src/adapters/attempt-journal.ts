@@ -9,7 +9,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type JournalEntry, type JournalPort, PortError } from '../daemon/ports.ts';
 import { createFileOnce, syncDirectory } from './atomic-file.ts';
 import { keepAside } from './broken-copy.ts';
@@ -37,7 +37,7 @@ export function createAttemptJournal(
   const inTurn = createTurns();
   /** Credentials whose file a power failure cannot take away. */
   const named = new Set<string>();
-  const run = <T>(credential: string, work: (path: string) => Promise<T>): Promise<T> => {
+  const run: Run = (credential, work) => {
     const path = join(directory, `${credential}.journal`);
     return inTurn(credential, () =>
       work(path).catch((error: unknown) => {
@@ -46,20 +46,9 @@ export function createAttemptJournal(
     );
   };
 
-  /** In place of a damaged file. There is no moment without one: until then it shows that something may be open. */
-  const replace = async (credential: string, path: string, slot: Buffer | null): Promise<void> => {
+  const replaced = async (credential: string, path: string, slot: Buffer | null): Promise<void> => {
     onSetAside({ credential, setAsidePath: await keepAside(path) });
-    const next = claimTempPath(path);
-    try {
-      await createFileOnce(next, fileOf(slot), { mode: 0o600 });
-      await rename(next, path);
-    } catch (error) {
-      await removeTemp(next);
-      throw error;
-    } finally {
-      releaseTempPath(next);
-    }
-    await syncDirectory(directory);
+    await replace(path, slot);
     named.add(credential);
   };
 
@@ -77,7 +66,7 @@ export function createAttemptJournal(
           const isOurs = await createFileOnce(path, fileOf(first()), { mode: 0o600 });
           if (!isOurs) throw new Error('it appeared while it was made');
           named.add(credential);
-        } else if (found === DAMAGED) await replace(credential, path, first());
+        } else if (found === DAMAGED) await replaced(credential, path, first());
         // Whoever made it may have died before its name was durable.
         else if (!named.has(credential)) {
           await syncDirectory(directory);
@@ -87,9 +76,34 @@ export function createAttemptJournal(
 
     empty: (credential) =>
       run(credential, async (path) => {
-        if ((await withFile(path, empty)) === DAMAGED) await replace(credential, path, null);
+        if ((await withFile(path, empty)) === DAMAGED) await replaced(credential, path, null);
       }),
 
+    ...keptAnswers(run),
+  };
+}
+
+/** In place of a damaged file. There is no moment without one: until then it shows that something may be open. */
+async function replace(path: string, slot: Buffer | null): Promise<void> {
+  const next = claimTempPath(path);
+  try {
+    await createFileOnce(next, fileOf(slot), { mode: 0o600 });
+    await rename(next, path);
+  } catch (error) {
+    await removeTemp(next);
+    throw error;
+  } finally {
+    releaseTempPath(next);
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Work on the journal of a credential, alone; what it throws is a PortError. */
+type Run = <T>(credential: string, work: (path: string) => Promise<T>) => Promise<T>;
+
+/** What is done with the third slot. */
+function keptAnswers(run: Run): Pick<JournalPort, 'setAside' | 'readSetAside' | 'forgetSetAside'> {
+  return {
     setAside: (credential) =>
       run(credential, async (path) => {
         await withFile(path, async (handle) => {

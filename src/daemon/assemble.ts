@@ -100,9 +100,7 @@ export async function assemble(
     clock: systemClock,
     alarm: metrics === undefined ? createAlarm() : measuredAlarm(createAlarm(), systemClock, metrics),
     log,
-    journal: createAttemptJournal(journalDirectory, ({ credential, setAsidePath }) =>
-      log.write('warn', 'journal_set_aside', { credential, path: setAsidePath }),
-    ),
+    journal: journalIn(journalDirectory, log),
     memory: memoryIn(memoryDirectory, log),
     sentinel,
     leftRuns: createLeftRuns({ spoolDirectory: site.spoolDirectory, log: log.write }),
@@ -119,6 +117,12 @@ export async function assemble(
   });
   if (metrics !== undefined) observeChains(daemon.chains, metrics);
   return daemon;
+}
+
+function journalIn(directory: string, { write }: Log) {
+  return createAttemptJournal(directory, ({ credential, setAsidePath }) =>
+    write('warn', 'journal_set_aside', { credential, path: setAsidePath }),
+  );
 }
 
 function memoryIn(directory: string, { write }: Log) {
