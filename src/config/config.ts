@@ -57,6 +57,8 @@ export interface CredentialConfig {
   readonly expires: ExpiresConfig;
   /** Assumed life of a token that does not say when it ends. */
   readonly expiresInDefaultMs: number;
+  /** Absolute paths that change when a person logs in; none where the store shows it. */
+  readonly watch: readonly string[];
   /** How long the server accepts the last used refresh token once more; null: not known. */
   readonly reuseGraceMs: number | null;
 }

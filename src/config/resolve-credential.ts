@@ -55,6 +55,7 @@ export function resolveCredential(
     allow,
     expires: expiresOf(raw.expires, store.format),
     expiresInDefaultMs: resolveLimit('expiresInDefaultSeconds', limits),
+    watch: (raw.watch ?? []).map((path, index) => resolveFile(resolver, [...at, 'watch', index], path)),
     reuseGraceMs: raw.reuseGraceSeconds === undefined ? null : Math.round(raw.reuseGraceSeconds * 1_000),
   };
 }

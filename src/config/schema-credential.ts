@@ -167,6 +167,11 @@ export const credentialSchema = (elsewhere: Readonly<Record<string, string>>) =>
         doc: 'Keep the bare token in `<runtime directory>/tokens/<name>`, readable by this user only.',
         fallback: 'true; false with `allow`',
       }),
+      watch: list(path({ doc: 'A file, or a folder in which files come and go.' }), {
+        doc: 'What changes when a person logs in, where the store does not show that: the file of a tool, for example, whose tokens a script asks for. While a person is asked to log in these are looked at every storeCheckSeconds, and a change tries again at once.',
+        fallback: 'the store alone',
+        kind: 'array of paths',
+      }),
       allow: allowSchema.optional(),
       expires: expiresSchema.optional(),
       rotates: flag({

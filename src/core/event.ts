@@ -46,6 +46,8 @@ export type Event =
   | { readonly type: 'store_changed'; readonly grant: Grant; readonly attempt: number | null }
   /** `reread_store` found nothing new; `obstacle` is the local precondition of a refresh that is not met, if any. */
   | { readonly type: 'store_unchanged'; readonly obstacle: Failure | null }
+  /** When one of the paths that tell of a new login was last changed; told only while a person is asked to log in. */
+  | { readonly type: 'watched_path_changed'; readonly at: EpochMs }
   /** `afterOrphan`: the tool that owns the store left its lock behind; it may have sent the same refresh token. */
   | { readonly type: 'attempt_recorded'; readonly attempt: number; readonly afterOrphan?: boolean }
   | { readonly type: 'refresh_succeeded'; readonly attempt: number; readonly answer: Answer }

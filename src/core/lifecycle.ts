@@ -27,7 +27,7 @@ import { forgetQuiet, holdEndsAt, isDistrusted, report } from './rejection.ts';
 import { after, isExpired, isInDoubt, lifeLeftMs, refreshes } from './schedule.ts';
 import { askPerson, isForgettable, isToStore, isToTry, latchIn } from './set-aside.ts';
 import type { CredentialState, Step } from './state.ts';
-import { storeRead, storeUnchanged } from './store-read.ts';
+import { storeRead, storeUnchanged, watchedPathChanged } from './store-read.ts';
 import { settleStore, unpersistedAnswered } from './store-write.ts';
 import { keptForMs } from './targets.ts';
 import type { MonotonicMs, Now } from './token.ts';
@@ -55,6 +55,8 @@ function apply(state: CredentialState, event: Event, now: Now): Step {
       return storeRead(state, event, now);
     case 'store_unchanged':
       return only(storeUnchanged(state, event.obstacle === null, now));
+    case 'watched_path_changed':
+      return only(watchedPathChanged(state, event.at, now));
     case 'attempt_recorded':
     case 'refresh_succeeded':
     case 'refresh_failed':

@@ -12,8 +12,8 @@ import { noted, reconciled, resumed } from './reconcile.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
 import { after, storeCheckWaitMs } from './schedule.ts';
 import { askPerson } from './set-aside.ts';
-import type { CredentialState, Step } from './state.ts';
-import type { Now } from './token.ts';
+import type { CredentialState, ReauthorizationReason, Step } from './state.ts';
+import type { EpochMs, Now } from './token.ts';
 
 type StoreEvent = Extract<Event, { type: 'token_loaded' | 'store_changed' | 'token_missing' | 'state_broken' }>;
 
@@ -105,3 +105,18 @@ export function storeUnchanged(before: CredentialState, isUnobstructed: boolean,
   const refusal = state.refusal?.fingerprint === state.grant ? state.refusal : null;
   return refusal === null ? { ...state, phase: dueNow(now) } : askPerson(state, latchOf(state, refusal, now), now);
 }
+
+/**
+ * Somebody logged in where the store does not show it (a tool keeps its login elsewhere): what was refused before that is tried
+ * again, without a second alert: such a path changes for other reasons too. A change from before the refusal is no news, and one in
+ * the future is none of this clock.
+ */
+export function watchedPathChanged(state: CredentialState, at: EpochMs, now: Now): CredentialState {
+  const { phase } = state;
+  if (phase.kind !== 'reauthorization_required' || !OPENED_BY_LOGIN.has(phase.reason)) return state;
+  const isNews = at > phase.since && at <= now.wallMs;
+  return isNews ? { ...state, refusal: null, phase: dueNow(now) } : state;
+}
+
+/** What a store holds is another matter: it opens when the store does. */
+const OPENED_BY_LOGIN: ReadonlySet<ReauthorizationReason> = new Set(['terminal', 'lost_response', 'config']);

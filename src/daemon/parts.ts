@@ -17,6 +17,7 @@ import { createCommandRefresh } from '../adapters/refresh/command.ts';
 import { childEnvironment } from '../adapters/refresh/environment.ts';
 import { createOauthRefresh } from '../adapters/refresh/oauth.ts';
 import type { DirectoryWatches } from '../adapters/stores/directory-watch.ts';
+import { lastChangeOf } from '../adapters/stores/login-paths.ts';
 import { createStore } from '../adapters/stores/registry.ts';
 import type { Config, CredentialConfig, OauthConfig, SinkConfig } from '../config/config.ts';
 import { storeDefaults } from '../core/store-format.ts';
@@ -56,6 +57,7 @@ export function buildCredential(credential: CredentialConfig, site: Site): Manag
     store,
     refresh: buildRefresh(credential, site),
     publishers: buildPublishers(credential, site),
+    loginChangedAt: credential.watch.length === 0 ? undefined : () => lastChangeOf(credential.watch),
     remedy: remedyOf(credential, store),
     variable: variablesOf(credential)[0],
   };

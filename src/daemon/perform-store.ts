@@ -60,6 +60,8 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
     }
     const work = check(credential);
     const event = await hangs.inTime(name, work);
+    const login = event === 'timed_out' ? null : await hangs.inTime(name, loginOf(credential));
+    if (login !== null && login !== 'timed_out') options.report(name, login);
     if (event === 'timed_out') {
       // What it finds in the end still counts: the store will not say it a second time.
       void work.then((late) => options.report(name, late));
@@ -79,6 +81,13 @@ export function createStoreChecks(options: StoreChecksOptions): (credential: str
     } catch (error) {
       return eventOfThrow(error, credential.name, options.log);
     }
+  }
+
+  /** Asked for only while a login is waited for. */
+  async function loginOf({ name, parts }: ManagedCredential): Promise<Event | null> {
+    const isAwaited = options.state(name)?.phase.kind === 'reauthorization_required';
+    const at = isAwaited ? ((await parts.loginChangedAt?.()) ?? null) : null;
+    return at === null ? null : { type: 'watched_path_changed', at };
   }
 
   /** Asked for only where the core waits for it: it costs a look at files, or the taking of a lock. */

@@ -251,6 +251,8 @@ export interface CredentialParts {
   /** Null for `follow` and `static`. */
   readonly refresh: RefreshPort | null;
   readonly publishers: readonly PublisherPort[];
+  /** When the paths that tell of a new login were last changed; null: there is none, or nobody can see it. Absent: none is named. */
+  readonly loginChangedAt?: (() => Promise<EpochMs | null>) | undefined;
   /** The exact command or act that brings the credential back; no secrets. */
   readonly remedy: string;
   /** The environment variable under which its token is published, also by way of a chain: its first; none where it is not. */

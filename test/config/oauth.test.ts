@@ -13,6 +13,7 @@ test('a public client needs an id and an endpoint; all else has a default', asyn
   const config = await loaded(mailWith({ tokenEndpoint: ENDPOINT }));
   expect(config.credentials[0]).toMatchObject({
     policy: { method: 'oauth', resultInStore: false },
+    watch: [],
     reuseGraceMs: null,
   });
   expect(config.credentials[0]?.refresh).toEqual({

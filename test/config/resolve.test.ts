@@ -47,6 +47,13 @@ describe('the policy of a credential', () => {
     expect(await deliveryTimeoutMs([hook(120), hook(10)])).toBe(215_000);
   });
 
+  test('paths to watch for a login count from the folder of the configuration, or from home', async () => {
+    const folder = privateFolder();
+    const watch = ['hosts.yml', '~/.config/gh/hosts.yml'];
+    const { credentials } = await loaded({ credentials: { mail: { ...MAIL, watch } } }, { folder });
+    expect(credentials[0]?.watch).toEqual([join(folder, 'hosts.yml'), join(folder, 'home/.config/gh/hosts.yml')]);
+  });
+
   test('an idle time of refresh tokens is stated in days', async () => {
     const { credentials } = await loaded({ credentials: { mail: { ...MAIL, refreshTokenIdleDays: 0.5 } } });
     expect(credentials[0]?.policy.refreshTokenIdleMs).toBe(12 * 3_600_000);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { epochMs } from '../../src/core/token.ts';
 import {
   blanked,
   broken,
@@ -86,5 +87,24 @@ describe('what a server refused stays refused', () => {
     const { phase } = life.state;
     life.restart(loaded(grant(1)));
     expect(life.state.phase).toMatchObject({ ...phase });
+  });
+
+  it('E6: a login that the store does not show opens it, once, and one from before the refusal does not', () => {
+    const life = createLife({ server: failing({ class: 'terminal', code: 'exit_77' }) });
+    life.pass(DUE);
+    const { wallMs } = life.now;
+    life.dispatch({ type: 'watched_path_changed', at: epochMs(wallMs - SECOND) });
+    life.dispatch({ type: 'watched_path_changed', at: epochMs(wallMs + HOUR) });
+    expect(life.attempts).toHaveLength(1);
+    life.pass(MINUTE);
+    const at = epochMs(life.now.wallMs - SECOND);
+    life.dispatch({ type: 'watched_path_changed', at });
+    expect(life.attempts).toHaveLength(2);
+    life.dispatch({ type: 'watched_path_changed', at });
+    life.pass(HOUR);
+    expect([life.attempts.length, life.newAlerts()]).toEqual([2, ['reauthorization_required']]);
+    life.server = serving({ issuedAt: life.now.wallMs });
+    life.dispatch({ type: 'watched_path_changed', at: epochMs(life.now.wallMs) });
+    expect([life.state.phase.kind, life.newAlerts()]).toEqual(['fresh', ['restored']]);
   });
 });

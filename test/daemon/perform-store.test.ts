@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
+import { epochMs } from '../../src/core/token.ts';
 import { createStoreChecks } from '../../src/daemon/perform-store.ts';
-import { PortError } from '../../src/daemon/ports.ts';
+import { type CredentialParts, PortError } from '../../src/daemon/ports.ts';
 import {
   deferred,
   fakeRefresh,
@@ -15,7 +16,14 @@ import {
   until,
 } from './fakes.ts';
 
-function build(options: { local?: boolean; attempting?: boolean; code?: string } = {}) {
+interface Options {
+  readonly local?: boolean;
+  readonly attempting?: boolean;
+  readonly code?: string;
+  readonly loginChangedAt?: CredentialParts['loginChangedAt'];
+}
+
+function build(options: Options = {}) {
   const clock = manualClock();
   const store = fakeStore();
   const refresh = fakeRefresh(() => ({ kind: 'stored' }));
@@ -31,7 +39,7 @@ function build(options: { local?: boolean; attempting?: boolean; code?: string }
     local: true,
   } as const;
   const check = createStoreChecks({
-    credential: () => managed('a', { store, refresh }),
+    credential: () => managed('a', { store, refresh, loginChangedAt: options.loginChangedAt }),
     state: () => (options.local === true ? { ...state, phase: required } : state),
     isAttempting: () => options.attempting === true,
     report: (_name, event) => events.push(event),
@@ -154,6 +162,20 @@ test('F29: a local obstacle is looked at only where the credential waits for it 
   await idle.check();
   expect(waiting.events).toMatchObject([{ type: 'store_unchanged', obstacle: { code: 'script_missing' } }]);
   expect(idle.events).toEqual([{ type: 'store_unchanged', obstacle: null }]);
+});
+
+test('E6: a path that tells of a login is looked at while one is waited for, whatever became of the store', async () => {
+  const at = epochMs(1);
+  const loginChangedAt = async () => at;
+  const waiting = build({ local: true, loginChangedAt });
+  const idle = build({ loginChangedAt });
+  await waiting.store.read();
+  for (const { check } of [waiting, idle]) await check();
+  waiting.store.reading = { kind: 'missing', detail: 'gone' };
+  await waiting.check();
+  const told = { type: 'watched_path_changed', at };
+  expect(waiting.events).toMatchObject([told, { type: 'store_unchanged' }, told, { type: 'token_missing' }]);
+  expect(idle.events.filter(({ type }) => type === 'watched_path_changed')).toEqual([]);
 });
 
 test('during an attempt the store is left to the attempt, so that no change is swallowed', async () => {

@@ -18,6 +18,7 @@ const credential = (name: string, changes: Partial<CredentialConfig> = {}): Cred
   allow: null,
   expires: { kind: 'as_stated' },
   expiresInDefaultMs: 3_600_000,
+  watch: [],
   reuseGraceMs: null,
   ...changes,
 });

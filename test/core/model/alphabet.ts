@@ -4,7 +4,7 @@
 import type { Event } from '../../../src/core/event.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { CredentialState } from '../../../src/core/state.ts';
-import type { Answer, Fingerprint, Grant } from '../../../src/core/token.ts';
+import { type Answer, epochMs, type Fingerprint, type Grant } from '../../../src/core/token.ts';
 import { advanced, grantWith, newGrant, POLICY, UNIT, type World } from './world.ts';
 
 /** One thing that happens: the event, and the world in which it is seen. */
@@ -250,6 +250,8 @@ export function storeMoves(state: CredentialState, world: World): Happening[] {
   const dead = newGrant(world, { life: -1 });
   const happenings: Happening[] = [
     { name: 'store unchanged', event: { type: 'store_unchanged', obstacle: null }, world },
+    { name: 'a login elsewhere', event: { type: 'watched_path_changed', at: world.now.wallMs }, world },
+    { name: 'an old login elsewhere', event: { type: 'watched_path_changed', at: epochMs(1) }, world },
     { name: 'another login', event: { type: 'store_changed', grant: next.grant, attempt: null }, world: next.world },
     { name: 'an expired token', event: { type: 'store_changed', grant: dead.grant, attempt: null }, world: dead.world },
     { name: 'store gone', event: { type: 'token_missing', detail: '', attempt: null }, world },

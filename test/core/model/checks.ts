@@ -147,6 +147,7 @@ function mayOpen(before: CredentialState, event: Happening['event'] | null, reas
   if (reason === 'operator' || reason === 'probe' || reason === 'set_aside') return true;
   if (event === null) return false;
   if (event.type === 'store_changed' || event.type === 'token_loaded') return true;
+  if (event.type === 'watched_path_changed') return event.at > phase.since;
   return phase.reason === 'config' && (event.type === 'store_unchanged' || event.type === 'policy_changed');
 }
 
