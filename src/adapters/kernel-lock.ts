@@ -3,14 +3,14 @@
  *
  * Rule: the lock belongs to an open file. Node opens with O_CLOEXEC, so no child inherits it and keeps it alive.
  */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { PortError } from '../daemon/ports.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 import { type KernelLockOptions, lockByAbstractSocket, lockByFlock, openExclusively } from './kernel-lock-kinds.ts';
-import { errnoOf, portErrorFrom } from './port-error.ts';
+import { errnoOf, isAbsence, portErrorFrom } from './port-error.ts';
 
 export interface KernelLock {
   /** Frees the lock; again: nothing. */
@@ -117,10 +117,19 @@ function holding(handle: FileHandle, alsoRelease?: () => Promise<void>): HeldFil
       },
     },
     isAt: async (path) => {
-      const [ours, there] = await Promise.all([handle.stat(), stat(path).catch(() => null)]);
+      const [ours, there] = await Promise.all([handle.stat(), statOrNull(path)]);
       return there !== null && there.ino === ours.ino && there.dev === ours.dev;
     },
   };
+}
+
+async function statOrNull(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return null;
+  }
 }
 
 async function refuseUnlessFile(path: string, handle: FileHandle): Promise<void> {

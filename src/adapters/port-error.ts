@@ -32,6 +32,12 @@ export function errnoOf(error: unknown): string | undefined {
   return Object.entries(constants.errno).find(([, number]) => number === -Number(errno))?.[0] ?? error.code;
 }
 
+/** Did the system say that nothing is there? Whatever else it said leaves that open, and must not be taken for it. */
+export function isAbsence(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR';
+}
+
 /** Codes of what passes with a trouble of the machine: it says nothing about a file that could not be read. */
 export const MACHINE_TROUBLES: ReadonlySet<string> = new Set(['too_many_files', 'io_error', 'mount_lost']);
 
@@ -58,7 +64,7 @@ const ERRNO_TABLE: readonly ErrnoRow[] = [
   },
   { errnos: ['EIO'], code: 'io_error', seen: 'the device failed', remedy: 'look for disk errors in the kernel log' },
   {
-    errnos: ['ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EREMOTEIO'],
+    errnos: ['ESTALE', 'ETIMEDOUT', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'EREMOTEIO', 'ECONNABORTED', 'ENODEV'],
     code: 'mount_lost',
     seen: 'the file system does not answer',
     remedy: 'see that it is mounted, and that its server is up',

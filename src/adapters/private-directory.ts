@@ -6,7 +6,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PortError } from '../daemon/ports.ts';
-import { errnoOf, portErrorFrom } from './port-error.ts';
+import { errnoOf, isAbsence, portErrorFrom } from './port-error.ts';
 
 /**
  * Creates the directory (and its parents) with mode 0700 where it is missing.
@@ -69,7 +69,7 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
+    if (!isAbsence(error)) throw error;
     return false;
   }
 }

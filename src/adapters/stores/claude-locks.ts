@@ -6,7 +6,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PortError } from '../../daemon/ports.ts';
-import { portErrorFrom } from '../port-error.ts';
+import { isAbsence, portErrorFrom } from '../port-error.ts';
 import type { ToolLocksOptions } from './tool-locks.ts';
 
 /** @param path of its credentials, as configured */
@@ -34,13 +34,23 @@ async function refuseUnlessShared(folder: string, path: string): Promise<void> {
 }
 
 async function mountPoints(): Promise<ReadonlySet<string>> {
-  // Only Linux has it; elsewhere the comparison of devices has to do.
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  const points = text.split('\n').map((line) => line.split(' ')[4] ?? '');
+  const points = (await mountTable()).split('\n').map((line) => line.split(' ')[4] ?? '');
   return new Set(
     points.map((point) => point.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))),
   );
 }
+
+/** Only Linux has it; elsewhere the comparison of devices has to do. */
+async function mountTable(): Promise<string> {
+  try {
+    return await readFile(MOUNT_TABLE, 'utf8');
+  } catch (error) {
+    if (!isAbsence(error)) throw portErrorFrom(error, { path: MOUNT_TABLE, doing: 'read' });
+    return '';
+  }
+}
+
+const MOUNT_TABLE = '/proc/self/mountinfo';
 
 function unusable(seen: string): PortError {
   const remedy =

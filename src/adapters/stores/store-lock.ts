@@ -10,7 +10,7 @@ import { readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PortError, type Release } from '../../daemon/ports.ts';
 import { acquireKernelLock, type KernelLock } from '../kernel-lock.ts';
-import { errnoOf, portErrorFrom } from '../port-error.ts';
+import { errnoOf, isAbsence, portErrorFrom } from '../port-error.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
 
 /** A directory for locks, made below one that must be there. */
@@ -89,7 +89,8 @@ async function statOrNull(path: string): Promise<Stats | null> {
   try {
     return await stat(path);
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
+    // A disk that fails is no reason for another place: who finds it working would meet nobody there.
+    if (!isAbsence(error)) throw portErrorFrom(error, { path, doing: 'look at' });
     return null;
   }
 }
@@ -105,9 +106,28 @@ export async function realPathOf(path: string, linksMax = LINKS_MAX): Promise<st
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw portErrorFrom(error, { path, doing: 'resolve' });
   }
-  const directory = await realpath(dirname(path)).catch(() => dirname(path));
-  const target = linksMax === 0 ? null : await readlink(path).catch(() => null);
+  const directory = await realDirectoryOf(path);
+  const target = linksMax === 0 ? null : await linkAt(path);
   return target === null ? join(directory, basename(path)) : await realPathOf(resolve(directory, target), linksMax - 1);
+}
+
+async function realDirectoryOf(path: string): Promise<string> {
+  try {
+    return await realpath(dirname(path));
+  } catch (error) {
+    if (!isAbsence(error)) throw portErrorFrom(error, { path, doing: 'resolve' });
+    return dirname(path);
+  }
+}
+
+/** @returns null when there is no link */
+async function linkAt(path: string): Promise<string | null> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (!isAbsence(error) && errnoOf(error) !== 'EINVAL') throw portErrorFrom(error, { path, doing: 'resolve' });
+    return null;
+  }
 }
 
 function storeBusy(path: string, timeoutMs: number, cause: PortError): PortError {
