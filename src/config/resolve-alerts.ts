@@ -8,7 +8,7 @@ import { ALERT_SWITCHES } from './alert-keys.ts';
 import type { Config, SinkConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
 import { isLoopback } from './loopback.ts';
-import { type At, type Resolver, report, resolveArgv, resolveText } from './resolver.ts';
+import { type At, type Resolver, report, resolveArgv, resolveText, resolveValue } from './resolver.ts';
 import type { RawAlerts } from './schema.ts';
 import { NTFY_URL, TELEGRAM_URL } from './schema-alert-sink.ts';
 
@@ -28,7 +28,7 @@ export function resolveAlerts(resolver: Resolver, raw: RawAlerts): Config['alert
 function resolveSink(resolver: Resolver, at: At, raw: NonNullable<RawAlerts['sinks']>[number]): SinkConfig {
   if (raw.type === 'log') return { type: 'log' };
   const timeoutMs = Math.round((raw.timeoutSeconds ?? SETTING_TABLE.sinkTimeoutSeconds.default) * 1_000);
-  const textAt = (key: string, text: string): string => resolveText(resolver, [...at, key], text);
+  const textAt = (key: string, text: string): string => resolveValue(resolver, [...at, key], text);
   const urlAt = (key: string, text: string): string => resolveUrl(resolver, [...at, key], text);
   switch (raw.type) {
     case 'desktop':

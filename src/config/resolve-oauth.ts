@@ -6,13 +6,13 @@
 import type { OauthConfig, StoreConfig } from './config.ts';
 import { SETTING_TABLE } from './limits.ts';
 import { isLoopback } from './loopback.ts';
-import { type At, type Resolver, report, resolveFile, resolveText } from './resolver.ts';
+import { type At, type Resolver, report, resolveFile, resolveText, resolveValue } from './resolver.ts';
 import type { RawOauth } from './schema-oauth.ts';
 
 export function resolveOauth(resolver: Resolver, at: At, raw: RawOauth): OauthConfig {
   const textAt = (key: keyof RawOauth): string | null => {
     const value = raw[key];
-    return typeof value === 'string' ? resolveText(resolver, [...at, key], value) : null;
+    return typeof value === 'string' ? resolveValue(resolver, [...at, key], value) : null;
   };
   const urlAt = (key: keyof RawOauth): string | null => checkedUrl(resolver, [...at, key], textAt(key));
   if (raw.tokenEndpoint === undefined && raw.issuer === undefined) {

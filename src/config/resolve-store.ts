@@ -6,7 +6,7 @@
 import { isAbsolute, join } from 'node:path';
 import { storeDefaults } from '../core/store-format.ts';
 import type { JsonPointers, StoreConfig } from './config.ts';
-import { type At, type Resolver, report, resolveArgv, resolveFile, resolveText } from './resolver.ts';
+import { type At, type Resolver, report, resolveArgv, resolveFile, resolveValue } from './resolver.ts';
 import type { RawCredential } from './schema.ts';
 
 type RawStore = NonNullable<RawCredential['store']>;
@@ -23,16 +23,7 @@ export function resolveStore(resolver: Resolver, at: At, raw: RawCredential): St
   }
   checkEntry(resolver, at, raw);
   if (raw.store !== undefined) return resolvePlace(resolver, [...at, 'store'], raw.store, raw.entry ?? null);
-  const problemsBefore = resolver.problems.length;
-  const value = resolveText(resolver, [...at, 'static'], raw.static ?? '');
-  if (value.trim() === '' && resolver.problems.length === problemsBefore) {
-    report(resolver, [...at, 'static'], {
-      expected: 'a value',
-      seen: 'an empty one',
-      remedy: 'fill the variable or file it is taken from',
-    });
-  }
-  return { format: 'static', value };
+  return { format: 'static', value: resolveValue(resolver, [...at, 'static'], raw.static ?? '') };
 }
 
 /** Some places can only be read, whatever their format. */

@@ -29,6 +29,20 @@ export function resolveText(resolver: Resolver, at: At, text: string): string {
   return '';
 }
 
+/** As `resolveText`, where nothing at all means that it was forgotten: a variable is set and empty, a file has no secret in it. */
+export function resolveValue(resolver: Resolver, at: At, text: string): string {
+  const problemsBefore = resolver.problems.length;
+  const value = resolveText(resolver, at, text);
+  if (value.trim() === '' && resolver.problems.length === problemsBefore) {
+    report(resolver, at, {
+      expected: 'a value',
+      seen: 'an empty one',
+      remedy: 'fill the variable or file it is taken from',
+    });
+  }
+  return value;
+}
+
 /** An absolute path. */
 export function resolveFile(resolver: Resolver, at: At, text: string): string {
   const value = resolveText(resolver, at, text);

@@ -152,6 +152,17 @@ describe('secrets', () => {
     ]);
   });
 
+  test('an empty client secret or bot token is as good as none, wherever it comes from', async () => {
+    const oauth = { tokenEndpoint: 'https://auth.example/token', clientId: 'x', clientSecret: fromEnv('EMPTY') };
+    const mail = { store: { format: 'token-response', path: 'mail.json' }, refresh: { oauth } };
+    const sink = { type: 'telegram', botToken: fromEnv('EMPTY'), chatId: '1' };
+    const config = { credentials: { mail }, alerts: { sinks: [sink] } };
+    expect(await problemsOf(config, { env: { EMPTY: '' } })).toEqual([
+      'alerts.sinks[0].botToken: expected a value, got an empty one; fill the variable or file it is taken from',
+      'credentials.mail.refresh.oauth.clientSecret: expected a value, got an empty one; fill the variable or file it is taken from',
+    ]);
+  });
+
   test('a reload sees the environment of the start', () => {
     const capture = captureEnvironment();
     process.env.FRESHD_TEST_LATER = 'later';
