@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, portErrorFrom } from './port-error.ts';
+import { parseProcStat, procStatPath } from './proc-stat.ts';
 
 /** A fresh name beside `target`, kept from the sweep until it is released. */
 export function claimTempPath(target: string): string {
@@ -91,11 +92,8 @@ async function writerLives(pid: number, temp: string): Promise<boolean> {
 /** Epoch ms, from /proc/PID/stat (field 22, in ticks since boot) and /proc/stat; null where there is no /proc. */
 async function processStartedAt(pid: number): Promise<number | null> {
   try {
-    const [process_, system] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile('/proc/stat', 'utf8'),
-    ]);
-    const ticks = Number(process_.slice(process_.lastIndexOf(')') + 2).split(' ')[19]);
+    const [process_, system] = await Promise.all([readFile(procStatPath(pid), 'utf8'), readFile('/proc/stat', 'utf8')]);
+    const ticks = Number(parseProcStat(process_)?.startTime);
     const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
     const startedAt = bootSeconds * 1000 + ticks * MS_PER_TICK;
     return Number.isFinite(startedAt) ? startedAt : null;

@@ -5,6 +5,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { NativePort, PeerIdentity } from '../../daemon/system-ports.ts';
+import { parseProcStat, procStatPath } from '../proc-stat.ts';
 import { DATAGRAM_PROTOTYPES, sendDatagram } from './datagram.ts';
 import { declare, type Koffi, type NativeCall } from './library.ts';
 import { SOCKET_OPTION_PROTOTYPES, socketOption } from './socket-option.ts';
@@ -79,11 +80,9 @@ function executableOf(pid: number): string | null {
   }
 }
 
-/** Field 22 of /proc/PID/stat; the name in field 2 may hold anything, but the last bracket is its own. */
 function startTimeOf(pid: number): string | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    return parseProcStat(readFileSync(procStatPath(pid), 'utf8'))?.startTime ?? null;
   } catch (error) {
     return absent(error);
   }

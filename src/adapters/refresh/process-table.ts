@@ -9,6 +9,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { RunningProcess } from '../../daemon/ports.ts';
 import { errnoOf } from '../port-error.ts';
+import { parseProcStat, procStatPath } from '../proc-stat.ts';
 
 export interface ProcessEntry {
   readonly pid: number;
@@ -60,10 +61,10 @@ async function listFromProc(): Promise<ProcessEntry[]> {
   const entries: ProcessEntry[] = [];
   for (let first = 0; first < pids.length; first += READS_AT_ONCE) {
     const stats = await Promise.all(
-      pids.slice(first, first + READS_AT_ONCE).map((pid) => readOrNull(`/proc/${pid}/stat`)),
+      pids.slice(first, first + READS_AT_ONCE).map((pid) => readOrNull(procStatPath(pid))),
     );
     for (const stat of stats) {
-      const entry = stat === null ? null : parseStat(stat);
+      const entry = stat === null ? null : livingEntry(stat);
       if (entry !== null) entries.push(entry);
     }
   }
@@ -72,26 +73,19 @@ async function listFromProc(): Promise<ProcessEntry[]> {
 
 function startTimeFromProc(pid: number): string | null {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.startTime ?? null;
+    return livingEntry(readFileSync(procStatPath(pid), 'utf8'))?.startTime ?? null;
   } catch (error) {
     if (isGone(error)) return null;
     throw error;
   }
 }
 
-/** @see proc_pid_stat(5): the name in parentheses may itself contain spaces and parentheses */
-function parseStat(stat: string): ProcessEntry | null {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, parent, group, session] = fields;
-  const startTime = fields[19];
-  if (startTime === undefined || state === 'Z' || state === 'X') return null;
-  return {
-    pid: Number.parseInt(stat, 10),
-    startTime,
-    parent: Number(parent),
-    group: Number(group),
-    session: Number(session),
-  };
+/** @returns null for the dead */
+function livingEntry(stat: string): ProcessEntry | null {
+  const found = parseProcStat(stat);
+  if (found === null || found.state === 'Z' || found.state === 'X') return null;
+  const { state: _, ...entry } = found;
+  return entry;
 }
 
 async function readOrNull(path: string): Promise<string | null> {
