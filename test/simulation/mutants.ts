@@ -84,6 +84,15 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 2,
     rule: 'I8',
   },
+  'an end that the wall clock alone tells': {
+    mutation: {
+      file: 'src/core/schedule.ts',
+      from: '  return Math.min(byWall, byMonotonic);',
+      to: '  return byWall + 0 * byMonotonic;',
+    },
+    seed: 19,
+    rule: 'I8',
+  },
   'a good token withdrawn when its refresh fails': {
     mutation: {
       file: 'src/core/delivery.ts',

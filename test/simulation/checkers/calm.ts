@@ -9,11 +9,16 @@ export class Calm {
   readonly #world: World;
   readonly #disturbedAt = new Map<string | null, number>();
   #readyAt = Number.POSITIVE_INFINITY;
+  /** How far the machine's clock was ahead, and from when. */
+  readonly #clock = [{ from: 0, aheadMs: 0 }];
 
   constructor(world: World) {
     this.#world = world;
     const { scheduler, on } = world;
-    on.disturbed.push((credential) => void this.#disturbedAt.set(credential, scheduler.now));
+    on.disturbed.push((credential) => {
+      this.#disturbedAt.set(credential, scheduler.now);
+      this.#clock.push({ from: scheduler.now, aheadMs: world.machine.wallAheadMs });
+    });
     on.ready.push(() => {
       this.#readyAt = scheduler.now;
     });
@@ -49,6 +54,15 @@ export class Calm {
   /** When the machine last slept or stood still, or its clock was set. */
   jumpedAt(): number {
     return this.#disturbedAt.get(null) ?? 0;
+  }
+
+  /**
+   * How much too late the end of a token may seem: a clock that was ahead dated it in its store, and whoever has started since
+   * has nothing else to go by.
+   */
+  misdatedMs(givenAt: number): number {
+    const clock = this.#clock.findLast(({ from }) => from <= givenAt);
+    return givenAt < this.#readyAt ? Math.max(0, clock?.aheadMs ?? 0) : 0;
   }
 
   /** When the store was last touched by others. */

@@ -155,14 +155,14 @@ function judgeEnd(
   for (const value of values) {
     const token = value === null ? null : world.server(plan.name).grants.findAccess(value);
     if (token === null) continue;
-    const overMs = scheduler.now - token.endsAt;
+    const overMs = scheduler.now - token.endsAt - calm.misdatedMs(token.givenAt);
     const calmMs = scheduler.now - Math.max(calm.ofMachine(), token.givenAt);
     const isTold = !world.server(plan.name).oddTokens.has(token.text);
     const slackMs = isRead ? READ_SLACK_MS : FILE_SLACK_MS;
     if (isTold && Math.min(overMs, calmMs) > slackMs) {
       world.fail(
         'I8',
-        `${plan.name}: a token is ${isRead ? 'given' : 'in a file'} ${Math.round(overMs)} ms after its end`,
+        `${plan.name}: a token is ${isRead ? 'given' : 'in a file'} ${Math.round(scheduler.now - token.endsAt)} ms after its end`,
       );
     }
   }
