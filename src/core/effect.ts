@@ -69,7 +69,7 @@ export type Effect =
       /** Sent in place of what the store holds. */
       readonly setAside: Answer | null;
     }
-  /** Started, not awaited. Answered by refresh_succeeded | refresh_failed | refresh_outcome_unknown. */
+  /** Started, not awaited. Answered by refresh_succeeded | refresh_failed | refresh_outcome_unknown | store_changed | token_missing | state_broken. */
   | { readonly type: 'run_refresh'; readonly attempt: number; readonly reason: AttemptReason }
   | { readonly type: 'record_answer'; readonly attempt: number; readonly answer: Answer }
   | { readonly type: 'cancel_refresh'; readonly attempt: number }

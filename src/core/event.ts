@@ -33,9 +33,9 @@ export type Event =
   | { readonly type: 'tick' }
   /** The store was read at start. */
   | ({ readonly type: 'token_loaded'; readonly grant: Grant } & AtStart)
-  /** There is no file, or no entry in it. `attempt` when found while beginning one. */
+  /** There is no file, or no entry in it. `attempt` when found while beginning one, or after what it sent was refused. */
   | ({ readonly type: 'token_missing'; readonly detail: string; readonly attempt: number | null } & AtStart)
-  /** The store cannot be understood, or was blanked by its own tool. */
+  /** The store cannot be understood, or was blanked by its own tool. `attempt`: likewise. */
   | ({
       readonly type: 'state_broken';
       readonly reason: 'state_broken' | 'store_blanked';

@@ -4,14 +4,13 @@
  * Rule: during an attempt only what the attempt itself found counts; it ends the attempt, and the store wins.
  */
 import { adopt, breakDown, dueNow, latchOf, planned } from './adoption.ts';
-import type { Effect } from './effect.ts';
 import type { Event, JournalFinding } from './event.ts';
 import { closing, refunded } from './failing.ts';
 import { unreachable } from './invariants.ts';
 import { noted, reconciled, resumed } from './reconcile.ts';
 import { refreshEnded, refreshPutOff } from './rejection.ts';
-import { after, storeCheckWaitMs } from './schedule.ts';
-import { askPerson } from './set-aside.ts';
+import { after, isInDoubt, storeCheckWaitMs } from './schedule.ts';
+import { askPerson, outlived } from './set-aside.ts';
 import type { CredentialState, ReauthorizationReason, Step } from './state.ts';
 import type { EpochMs, Now } from './token.ts';
 
@@ -48,16 +47,23 @@ function withJournal(state: CredentialState, event: StoreEvent, journal: Journal
   return step ?? { state: taken(known, event, now), effects: [] };
 }
 
-/** At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster. */
+/**
+ * At its begin an attempt looks before it sends; after a refusal (`invalid_grant`) it looks whether another was faster. Of a
+ * store that does not show any more what was sent, the refusal says nothing; what was in doubt stays so.
+ */
 function foundByAttempt(state: CredentialState, event: StoreEvent, now: Now): Step {
   const { phase } = state;
   const isCurrent = phase.kind === 'refreshing' && event.type !== 'token_loaded' && event.attempt === state.attempt;
-  const isAfterRefusal = isCurrent && phase.stage === 'running' && event.type === 'store_changed';
-  if (!isCurrent || !(phase.stage === 'recording' || isAfterRefusal)) return { state, effects: [] };
+  if (!isCurrent || !(phase.stage === 'recording' || phase.stage === 'running')) return { state, effects: [] };
   // An operator decides whether the login of another account is to be taken over.
   const account = phase.reason === 'operator' ? null : state.account;
-  const effects: Effect[] = isAfterRefusal ? [closing(state, 'empty')] : [];
-  return { state: taken({ ...refreshEnded(state), account }, event, now), effects };
+  if (phase.stage === 'recording')
+    return { state: taken({ ...refreshEnded(state), account }, event, now), effects: [] };
+  // What was set aside was sent, and that was refused, whatever the store holds.
+  const known = phase.impasse === undefined ? state : outlived(state);
+  const next = taken({ ...refreshEnded(known), account }, event, now);
+  const isOpen = phase.impasse === undefined && isInDoubt(next);
+  return { state: next, effects: [closing(state, isOpen ? 'keep' : 'empty')] };
 }
 
 function taken(state: CredentialState, event: StoreEvent, now: Now): CredentialState {

@@ -9,7 +9,7 @@ import type { Failure } from '../core/failure.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Answer, Fingerprint, Fingerprinter, Grant, TokenSet } from '../core/token.ts';
 import { readTokenResponse } from '../core/token-response.ts';
-import { findingOf, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
+import { findingOf, isEmpty, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
 import { misconfigured, unsent } from './failures.ts';
 import type { Leave } from './line.ts';
 import {
@@ -113,6 +113,14 @@ async function lockOrChanged(
   }
 }
 
+/** Takes the store's lock again in the midst of an attempt, unless the attempt was given up meanwhile. @throws PortError as `lock` of the store */
+export async function lockAgain(open: OpenAttempt): Promise<void> {
+  const { parts, policy } = open.credential;
+  const release = await parts.store.lock(LOCK_AGAIN_MS, lockPurposeOf(policy));
+  if (open.closed) await release();
+  else open.unlock = release;
+}
+
 /** A store without a grant: some scripts need none, and an answer that was set aside is sent in its stead. */
 function mayBeginOver(
   finding: Exclude<StoreFinding, { kind: 'grant' }>,
@@ -121,10 +129,6 @@ function mayBeginOver(
 ): boolean {
   return setAside === null ? policy.mintsWithoutGrant : expected === null && isEmpty(finding);
 }
-
-/** Gone, or blanked by its tool; what cannot be understood may hold anything. */
-const isEmpty = (finding: StoreFinding): boolean =>
-  finding.kind === 'missing' || (finding.kind === 'broken' && finding.reason === 'store_blanked');
 
 /** An answer without a refresh token goes with the one in the store. */
 const isWhole = ({ grant, response }: Answer): boolean =>
@@ -190,6 +194,9 @@ export async function lockObstacle({ policy, parts }: ManagedCredential): Promis
 }
 
 const lockPurposeOf = ({ method }: Policy): LockPurpose => (method === 'script' ? 'script' : 'write');
+
+// Within what the core allows for a result beyond the time of the run (`resultSlackMs`), of which the poll takes three seconds.
+const LOCK_AGAIN_MS = 5_000;
 
 export const LOCK_PLACE_UNUSABLE = 'lock_place_unusable';
 

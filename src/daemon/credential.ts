@@ -45,6 +45,10 @@ export function lossOf(finding: Exclude<StoreFinding, { kind: 'grant' }>, attemp
     : ({ type: 'state_broken', reason: finding.reason, detail: finding.detail, attempt } as const);
 }
 
+/** Gone, or blanked by its tool; what cannot be understood may hold anything. */
+export const isEmpty = (finding: StoreFinding): boolean =>
+  finding.kind === 'missing' || (finding.kind === 'broken' && finding.reason === 'store_blanked');
+
 /** Two grants are the same when both what is sent to refresh and what is served are. */
 export function identityOf(grant: Grant): string {
   const access: Fingerprint | 'none' = grant.token?.fingerprint ?? 'none';

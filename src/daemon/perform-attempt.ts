@@ -13,6 +13,7 @@ import { AttemptRecords, type AttemptRecordsOptions } from './attempt-records.ts
 import {
   commitAnswer,
   failedWith,
+  lockAgain,
   lockFailure,
   type OpenAttempt,
   prepareAttempt,
@@ -112,7 +113,8 @@ export class Attempts {
     const onStarted = (process: JournalEntry['process']) => this.#records.noteProcess(open, process);
     try {
       const { credential, found, tokens } = open;
-      const run = { credential, attempt, reason, runId, found, tokens, onStarted };
+      const locking = { unlock: () => this.#unlock(open), lockAgain: () => lockAgain(open) };
+      const run = { credential, attempt, reason, runId, found, tokens, onStarted, ...locking };
       this.#options.report(name, await runRefresh(run, this.#options));
     } catch (error) {
       // Whatever the bug is: something may have been sent, and may still run. The core has it ended.
@@ -200,11 +202,15 @@ export class Attempts {
     open.closed = true;
     if (this.#open.get(name) === open) this.#open.delete(name);
     open.leaveLine();
-    const { unlock } = open;
-    open.unlock = null;
-    if (unlock !== null) await this.#records.codeOf(name, unlock(), 'close_attempt');
+    await this.#unlock(open);
     const { refresh } = open.credential.parts;
     if (refresh?.closed !== undefined) await this.#records.codeOf(name, refresh.closed(open.attempt), 'close_attempt');
+  }
+
+  async #unlock(open: OpenAttempt): Promise<void> {
+    const { unlock, credential } = open;
+    open.unlock = null;
+    if (unlock !== null) await this.#records.codeOf(credential.name, unlock(), 'close_attempt');
   }
 
   #internal(open: OpenAttempt, during: string, error: unknown): string {

@@ -9,7 +9,7 @@ import type { Event } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
 import type { Fingerprinter, Grant, TokenResponse, TokenSet } from '../core/token.ts';
 import { dateResponse, grantOf, mergeResponse, readTokenResponse } from '../core/token-response.ts';
-import { findingOf, identityOf, type ManagedCredential, type StoreFinding } from './credential.ts';
+import { findingOf, identityOf, isEmpty, lossOf, type ManagedCredential, type StoreFinding } from './credential.ts';
 import { fruitless, inDoubt, unsent } from './failures.ts';
 import { type ClockPort, type LogPort, PortError, type RunningProcess } from './ports.ts';
 import { pause } from './time-limit.ts';
@@ -24,6 +24,10 @@ export interface Run {
   /** What is sent: the same, or an answer that the store had refused. */
   readonly tokens: TokenSet | null;
   readonly onStarted: (process: RunningProcess) => void;
+  /** Others may change the store until it is locked again. */
+  readonly unlock: () => Promise<void>;
+  /** @throws PortError `store_busy`; what else keeps a lock from excluding others */
+  readonly lockAgain: () => Promise<void>;
 }
 
 export interface RunTools {
@@ -75,59 +79,92 @@ function answered(run: Run, response: TokenResponse, tools: RunTools): Event {
  */
 async function refused(run: Run, failure: Failure, tools: RunTools): Promise<Event> {
   const { policy } = run.credential;
-  if (failure.unsent || (!policy.resultInStore && failure.class !== 'terminal')) return failed(run, failure);
+  const isVerdict = failure.class === 'terminal';
+  if (failure.unsent || (!policy.resultInStore && !isVerdict)) return failed(run, failure);
   const { attempt } = run;
-  const found = await movedStore(run, tools);
-  if (found.kind === 'unreadable') return failed(run, unverified(failure, found));
-  if (found.kind !== 'moved') return failed(run, failure);
-  return policy.resultInStore
-    ? { type: 'refresh_succeeded', attempt, answer: { grant: found.grant, response: null } }
-    : { type: 'store_changed', grant: found.grant, attempt };
+  const found = isVerdict ? await storeAfterVerdict(run, tools) : await movedStore(run, tools);
+  switch (found.kind) {
+    case 'moved':
+      return policy.resultInStore
+        ? { type: 'refresh_succeeded', attempt, answer: { grant: found.grant, response: null } }
+        : { type: 'store_changed', grant: found.grant, attempt };
+    case 'unreadable':
+      return failed(run, isVerdict ? unverified(failure, found) : failure);
+    case 'lost':
+      // What was refused is not there any more, or it cannot be told whether it is: the verdict is not about this store.
+      return isVerdict && hasChanged(run, found.finding) ? lossOf(found.finding, attempt) : failed(run, failure);
+    case 'same':
+      return failed(run, failure);
+  }
 }
 
 /** No verdict is believed before the store was read again; what else went wrong stays as it is. */
-function unverified(failure: Failure, { code, detail }: Unread): Failure {
-  return failure.class === 'terminal' ? { ...failure, class: 'transient', origin: 'local', code, detail } : failure;
+const unverified = (failure: Failure, { code, detail }: Unread): Failure => ({
+  ...failure,
+  class: 'transient',
+  origin: 'local',
+  code,
+  detail,
+});
+
+/** Where it held nothing, what was refused did not come from it. */
+const hasChanged = ({ found }: Run, finding: Loss): boolean => found !== null || !isEmpty(finding);
+
+/**
+ * Who rotated meanwhile may need the lock to store what he got, so it is free while the store is watched; the last look is
+ * made under it again.
+ */
+async function storeAfterVerdict(run: Run, tools: RunTools): Promise<StoreAfterRun> {
+  await run.unlock();
+  const watched = await movedStore(run, tools);
+  if (watched.kind === 'moved') return watched;
+  try {
+    await run.lockAgain();
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    return { kind: 'unreadable', code: error.code, detail: error.message };
+  }
+  return judged(run, await look(run.credential, tools));
 }
 
 async function stored(run: Run, tools: RunTools): Promise<Event> {
   const found = await movedStore(run, tools);
-  if (found.kind === 'lost' || found.kind === 'unreadable') return failed(run, fruitless(found.code, found.detail));
+  if (found.kind === 'unreadable') return failed(run, fruitless(found.code, found.detail));
+  if (found.kind === 'lost') {
+    const { finding } = found;
+    return failed(run, fruitless(finding.kind === 'missing' ? 'token_missing' : finding.reason, finding.detail));
+  }
   return { type: 'refresh_succeeded', attempt: run.attempt, answer: { grant: found.grant, response: null } };
 }
 
 type StoreAfterRun =
   | { readonly kind: 'moved' | 'same'; readonly grant: Grant }
-  | ({ readonly kind: 'lost' } & Problem)
+  | { readonly kind: 'lost'; readonly finding: Loss }
   | Unread;
 
-/** The machine kept it from being read. */
-type Unread = { readonly kind: 'unreadable' } & Problem;
+type Loss = Exclude<StoreFinding, { kind: 'grant' }>;
 
-interface Problem {
+/** The machine kept it from being read. */
+interface Unread {
+  readonly kind: 'unreadable';
   readonly code: string;
   readonly detail: string;
 }
 
 /** The tool may still be writing when its command returns: the store is watched for a moment. */
-async function movedStore({ credential, found: before }: Run, tools: RunTools): Promise<StoreAfterRun> {
+async function movedStore(run: Run, tools: RunTools): Promise<StoreAfterRun> {
   for (let waitedMs = 0; ; waitedMs += STORE_POLL_MS) {
-    const finding = await look(credential, tools);
-    const isOver = waitedMs >= STORE_POLL_MS_MAX;
-    if (finding.kind === 'unreadable') {
-      if (isOver) return finding;
-    } else if (finding.kind === 'grant') {
-      const hasMoved = before === null || identityOf(finding.grant) !== identityOf(before);
-      if (hasMoved || isOver) return { kind: hasMoved ? 'moved' : 'same', grant: finding.grant };
-    } else if (isOver) {
-      return {
-        kind: 'lost',
-        code: finding.kind === 'missing' ? 'token_missing' : finding.reason,
-        detail: finding.detail,
-      };
-    }
+    const found = judged(run, await look(run.credential, tools));
+    if (found.kind === 'moved' || waitedMs >= STORE_POLL_MS_MAX) return found;
     await pause(STORE_POLL_MS);
   }
+}
+
+function judged({ found: before }: Run, finding: StoreFinding | Unread): StoreAfterRun {
+  if (finding.kind === 'unreadable') return finding;
+  if (finding.kind !== 'grant') return { kind: 'lost', finding };
+  const hasMoved = before === null || identityOf(finding.grant) !== identityOf(before);
+  return { kind: hasMoved ? 'moved' : 'same', grant: finding.grant };
 }
 
 async function look({ parts }: ManagedCredential, { fingerprint }: RunTools): Promise<StoreFinding | Unread> {

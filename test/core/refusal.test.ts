@@ -108,3 +108,36 @@ describe('what a server refused stays refused', () => {
     expect([life.state.phase.kind, life.newAlerts()]).toEqual(['fresh', ['restored']]);
   });
 });
+
+describe('a refusal is believed of what the store still shows', () => {
+  it('F8 F37: a refusal says nothing of a store that is broken by then: it is sent again once the store shows it again', () => {
+    const life = createLife({ server: (attempt) => ({ ...broken, attempt }) });
+    life.pass(DUE);
+    expect(life.state).toMatchObject({ phase: { reason: 'state_broken' }, refusal: null });
+    expect(life.effects.filter(({ type }) => type === 'close_attempt')).toEqual([
+      { type: 'close_attempt', attempt: 1, journal: 'empty' },
+    ]);
+    expect(life.newAlerts()).toEqual(['reauthorization_required']);
+    life.server = serving();
+    life.dispatch(moved(grant(1)));
+    life.pass(MINUTE);
+    expect(life.attempts).toHaveLength(2);
+    expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, grant: 'r1002' });
+  });
+
+  it('F3 F8: what was in doubt before stays so, in the journal too', () => {
+    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
+    life.pass(DUE);
+    life.server = (attempt) => ({ ...broken, attempt });
+    life.effects = [];
+    life.pass(5 * MINUTE);
+    expect(life.state).toMatchObject({ phase: { reason: 'state_broken' }, doubt: { fingerprint: 'r1' } });
+    expect(life.effects.filter(({ type }) => type === 'close_attempt')).toEqual([
+      { type: 'close_attempt', attempt: 2, journal: 'keep' },
+    ]);
+    life.server = failing({ class: 'terminal', code: 'invalid_grant' });
+    life.dispatch(moved(grant(1)));
+    life.pass(5 * MINUTE);
+    expect(life.state.phase).toMatchObject({ reason: 'lost_response' });
+  });
+});

@@ -85,6 +85,21 @@ describe('F72: an answer that the store refused because it had changed', () => {
     expect(life.attempts).toHaveLength(3);
   });
 
+  it.each([
+    ['broken', { type: 'state_broken', reason: 'state_broken', detail: 'cut off' } as const],
+    ['another’s by then', { type: 'store_changed', grant: grant(7) } as const],
+  ])('is not sent again when it is refused and the store is %s', (_name, found) => {
+    const life = overtaken();
+    life.server = (attempt, now) => (attempt === 2 ? refusing(attempt, now) : { ...found, attempt });
+    life.pass(HOUR - 20 * MINUTE + 20 * SECOND);
+    expect(sentAside(life)).toHaveLength(1);
+    expect(life.state).toMatchObject({ setAside: null, superseded: expect.arrayContaining(['r1001']) });
+    life.server = refusing;
+    life.dispatch(blanked);
+    life.pass(HOUR);
+    expect(sentAside(life)).toHaveLength(1);
+  });
+
   it('is not sent again when no answer came', () => {
     const life = overtaken();
     life.server = (attempt, now) => (attempt === 2 ? refusing(attempt, now) : 'hang');

@@ -44,6 +44,8 @@ async function built(oauth: object, rest: object = {}) {
       found: tokens === null ? null : grantOf(tokens, fingerprint),
       tokens,
       onStarted: () => undefined,
+      unlock: async () => undefined,
+      lockAgain: async () => undefined,
     } as const;
     return await runRefresh(run, { clock: systemClock, fingerprint, log });
   };

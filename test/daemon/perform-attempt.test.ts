@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { epochMs } from '../../src/core/token.ts';
 import { PortError } from '../../src/daemon/ports.ts';
-import { answerOf, build, EXPECTED, NEXT, REFUSED, ROTATED, TIMEOUT } from './attempt-arrange.ts';
+import { answerOf, build, EXPECTED, NEXT, ROTATED, TIMEOUT } from './attempt-arrange.ts';
 import { deferred, fingerprint, tokens, until, WALL_START_MS } from './fakes.ts';
 
 test('an attempt locks, re-reads, journals, runs, records, persists and unlocks, in this order', async () => {
@@ -312,58 +312,12 @@ test('F24: a tool that was ended and wrote nothing has failed', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'timeout' } });
 });
 
-test('F8: a refusal of what another process rotated meanwhile is no verdict: its grant is adopted', async () => {
-  const { begin, run, store, events } = build({ outcome: REFUSED });
-  await begin();
-  store.reading = ROTATED;
-  await run();
-  expect(events.at(-1)).toMatchObject({
-    type: 'store_changed',
-    attempt: 1,
-    grant: { fingerprint: fingerprint('refresh-2') },
-  });
-});
-
-test('F7: a refusal of what the store still holds is a verdict', async () => {
-  const { begin, run, events } = build({ outcome: REFUSED });
-  await begin();
-  await run();
-  expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { code: 'invalid_grant' } });
-});
-
-test('F8 F41: a refusal is no verdict while the store cannot be read again, and no bug of ours', async () => {
-  const { begin, run, store, events, log } = build({ outcome: REFUSED });
-  await begin();
-  store.trouble = new PortError('too many files are open', { code: 'too_many_files', remedy: 'raise the limit' });
-  await run();
-  expect(events.at(-1)).toMatchObject({
-    type: 'refresh_failed',
-    failure: { class: 'transient', code: 'too_many_files' },
-  });
-  expect(log.of('internal_error')).toEqual([]);
-});
-
 test('F41: a store that cannot be read after its tool ran is said by its own code', async () => {
   const { begin, run, store, events } = build({ outcome: { kind: 'stored' }, policy: { resultInStore: true } });
   await begin();
   store.trouble = new PortError('input/output error', { code: 'io_error', remedy: 'look at the disk' });
   await run();
   expect(events.at(-1)).toMatchObject({ type: 'refresh_failed', failure: { class: 'transient', code: 'io_error' } });
-});
-
-test('F8: a store that can be read again within the poll is judged by what it holds', async () => {
-  const { begin, run, store, events } = build({ outcome: REFUSED });
-  await begin();
-  const { read } = store;
-  let reads = 0;
-  store.read = async () => {
-    reads += 1;
-    if (reads === 1) throw new PortError('too many files are open', { code: 'too_many_files', remedy: '' });
-    store.reading = ROTATED;
-    return read();
-  };
-  await run();
-  expect(events.at(-1)).toMatchObject({ type: 'store_changed', grant: { fingerprint: fingerprint('refresh-2') } });
 });
 
 test('an attempt that may send what was sent before is said in the log', async () => {

@@ -173,6 +173,11 @@ function failures({ attempt, phase, grant, setAside }: CredentialState, before: 
       'invalid_grant by another clock',
       failure({ class: 'terminal', code: 'invalid_grant', clockSkewMs: 600_000 }),
     ),
+    {
+      name: 'invalid_grant, and the store broken',
+      event: { type: 'state_broken', reason: 'state_broken', detail: '', attempt },
+      world: before,
+    },
     failed('invalid_client', failure({ class: 'config', code: 'invalid_client' })),
     failed('script missing', failure({ class: 'config', code: 'script_missing', origin: 'local', unsent: true })),
     {

@@ -169,7 +169,14 @@ export const SLICES: Readonly<Record<string, SliceSetting>> = {
   aside: setting(
     together(
       timePasses,
-      attemptEndsBy(...SMOOTH, 'no result', 'invalid_grant', 'refused connection', 'another writer won'),
+      attemptEndsBy(
+        ...SMOOTH,
+        'no result',
+        'invalid_grant',
+        'invalid_grant, and the store broken',
+        'refused connection',
+        'another writer won',
+      ),
       storeEmpties,
     ),
     { ...AMPLE, maxRetries: 0, limits: { ...POLICY.limits, supersededMax: 2 } },
