@@ -203,24 +203,37 @@ function noteConsumer(
 
 function subscribe({ daemon, events }: ApiContext, request: ApiRequest): Reply | Takeover {
   const { credential: names, consumer = null, observer: isObserver = false } = request.query;
-  const isKnown = (name: string) => (daemon.state(name) ?? daemon.chains.state(name)) !== undefined;
-  const unknown = names?.find((name) => !isKnown(name));
-  if (unknown !== undefined) return unknownCredential(daemon, unknown);
-  const { asker } = request;
-  for (const name of names ?? []) {
-    const refusal = refusalOf(daemon, { name, read: readNamed(daemon, name), asker });
-    if (refusal === null) continue;
-    asker.noteDenied(refusal.credential, refusal.denial);
-    return notAllowed(refusal.credential, refusal.denial);
-  }
+  const { asker, lastEventId } = request;
+  const refusal = refusalToTell(daemon, names ?? [], { asker, isBack: lastEventId !== undefined });
+  if (refusal !== null) return refusal;
   const subscription = {
     asker,
     consumer,
     isObserver,
     names: names === undefined ? null : new Set(names),
-    lastEventId: request.lastEventId,
+    lastEventId,
   };
   return { takeOver: (socket) => (events.subscribe(socket, subscription) ? null : tooManySubscribers()) };
+}
+
+/**
+ * Why these names cannot be told of. Whoever comes back had them all: what a reload has taken from it since does not shut it
+ * out from the others.
+ */
+function refusalToTell(
+  daemon: DaemonPort,
+  names: readonly string[],
+  { asker, isBack }: Pick<ApiRequest, 'asker'> & { readonly isBack: boolean },
+): Reply | null {
+  const reads = names.map((name) => ({ name, read: readNamed(daemon, name) }));
+  const unknown = reads.filter(({ read }) => read === null);
+  const denied = reads.flatMap(({ name, read }) => refusalOf(daemon, { name, read, asker }) ?? []);
+  if (isBack && unknown.length + denied.length < names.length) return null;
+  if (unknown[0] !== undefined) return unknownCredential(daemon, unknown[0].name);
+  if (denied[0] === undefined) return null;
+  const { credential, denial } = denied[0];
+  asker.noteDenied(credential, denial);
+  return notAllowed(credential, denial);
 }
 
 function report(context: ApiContext, { credential: name, ...request }: ApiRequest): Reply | Promise<Reply> {

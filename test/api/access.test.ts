@@ -154,6 +154,23 @@ describe('a rule about readers', () => {
       { level: 'warn', event: 'subscriber_dropped', fields: { consumer: null, reason: 'not_allowed' } },
     ]);
   });
+
+  test('takes one name from whoever listens to several: it comes back, and hears of the others', async () => {
+    const { readers, socketPath } = await arrangeRules();
+    const query = '?credential=mail&credential=open';
+    const before = await (await subscribe(socketPath, { query })).synchronized();
+    const lastEventId = before.events.at(-1)?.id ?? '';
+    const ended = once(before.socket, 'close');
+    readers.rule('mail', only(1_001));
+    await ended;
+    const again = await (await subscribe(socketPath, { query, lastEventId: `other-${lastEventId}` })).synchronized();
+    expect(again.text()).toContain('open-token');
+    expect(again.text()).not.toContain('mail-token');
+    for (const shutOut of [{ query }, { query: '?credential=mail', lastEventId }]) {
+      const refused = await subscribe(socketPath, shutOut);
+      await until(() => refused.text().includes('"not_allowed"'));
+    }
+  });
 });
 
 test('a reader that asks without end is answered 429 with when to go on, on the quick way too, and others go on', async () => {

@@ -2,7 +2,7 @@ import { connect as connectSocket, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startApiServer } from '../../src/api/server.ts';
-import { connect, FreshdError, type Token } from '../../src/index.ts';
+import { type ConnectOptions, connect, FreshdError, type Token } from '../../src/index.ts';
 import { arrange, createTestTimers, temporaryDirectory, until } from '../api/arrange.ts';
 import { createFakeDaemon, createRecordedLog, HOUR_MS, MINUTE_MS, START_MS } from '../api/fake-daemon.ts';
 import { arrangeClient, connectTo, heard, LONG_MS, refresh, startResource } from './arrange.ts';
@@ -128,8 +128,8 @@ describe('connect', () => {
 });
 
 describe('a daemon that restarts', () => {
-  async function arrangeRestart() {
-    const arranged = await arrangeClient({ claude: 'at-1', gone: 'gt-1' });
+  async function arrangeRestart(options: ConnectOptions = {}) {
+    const arranged = await arrangeClient({ claude: 'at-1', gone: 'gt-1' }, options);
     const { socketPath, client, server } = arranged;
     const disconnected = heard(client, 'disconnected');
     await server.close();
@@ -167,6 +167,15 @@ describe('a daemon that restarts', () => {
     expect(client.token('gone').accessToken).toBe('gt-1');
     await restart({ claude: 'at-1' });
     expect([client.names(), thrown(() => client.token('gone')).code]).toEqual([['claude'], 'unknown_credential']);
+  });
+
+  test('and no longer knows a name that the client listed tells of the others, and of that one when it is back', async () => {
+    const { client, restart } = await arrangeRestart({ names: ['claude', 'gone'] });
+    const daemon = await restart({ claude: 'at-2' });
+    expect(client.token('claude')).toMatchObject({ accessToken: 'at-2', stale: false });
+    expect(thrown(() => client.token('gone')).code).toBe('unknown_credential');
+    daemon.load('gone', 'gt-2', LONG_MS);
+    expect((await heard(client, 'token')).accessToken).toBe('gt-2');
   });
 
   test('tells of no new token when there is none', async () => {
