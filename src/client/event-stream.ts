@@ -78,7 +78,8 @@ export function openEventStream(options: StreamOptions): EventStream {
   socket.setEncoding('utf8').on('data', (chunk) => {
     heardAtMs = runtime.nowMs();
     const text = beyondHead(String(chunk));
-    if (text !== null && !isOver && !parse(text)) end(broken('an event is larger than any the daemon sends'));
+    const trouble = text === null || isOver ? null : troubleIn(parse, text);
+    if (trouble !== null) end(broken(trouble));
     else if ((head?.length ?? 0) > HEAD_LENGTH_MAX) end(broken(`the answer from ${socketPath} is not freshd's`));
   });
   socket.on('end', () => {
@@ -106,6 +107,17 @@ export function openEventStream(options: StreamOptions): EventStream {
 }
 
 const broken = (message: string): FreshdError => new FreshdError(message, { code: 'broken' });
+
+/** @returns what is wrong with the text; null: nothing, and its events are told */
+function troubleIn(parse: ReturnType<typeof createEventParser>, text: string): string | null {
+  try {
+    return parse(text) ? null : 'an event is larger than any the daemon sends';
+  } catch (error) {
+    // Somebody else's words must not end the program of whoever listens.
+    if (error instanceof SyntaxError) return 'an event is no JSON, and so none of the daemon';
+    throw error;
+  }
+}
 
 /** @returns takes text; false when what is not yet a whole event has grown too large */
 function createEventParser(onEvent: (event: StreamEvent) => void): (text: string) => boolean {

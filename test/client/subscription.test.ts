@@ -6,6 +6,7 @@ import type { FreshdError } from '../../src/client/errors.ts';
 import { openEventStream, type StreamEvent } from '../../src/client/event-stream.ts';
 import type { Runtime } from '../../src/client/runtime.ts';
 import { keepSubscribed } from '../../src/client/subscription.ts';
+import { connect } from '../../src/index.ts';
 import { temporaryDirectory, until } from '../api/arrange.ts';
 
 /** Time passes, and chance falls, as the test says. */
@@ -183,6 +184,11 @@ describe('a stream', () => {
     expect([ends, timers.length]).toEqual([[], 1]);
     pass(HEARTBEAT_SECONDS * 500);
     expect(ends.map(({ code }) => code)).toEqual(['broken']);
+  });
+
+  test('with an event that is no JSON is over, and the program of whoever listens is not', async () => {
+    const socketPath = await listen((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nevent: token\ndata: {x\n\n'));
+    await expect(connect({ socketPath })).rejects.toMatchObject({ code: 'broken' });
   });
 
   test('with an event that never ends is over before it fills the memory', async () => {
