@@ -24,7 +24,7 @@ export interface FetchParts {
   /** How often the daemon was connected to. */
   readonly connections: () => number;
   readonly take: (body: TokenBody) => void;
-  readonly runtime: Pick<Runtime, 'after'>;
+  readonly runtime: Pick<Runtime, 'after' | 'nowMs'>;
 }
 
 export type FetchInput = string | URL | Request;
@@ -43,7 +43,7 @@ export async function fetchWithToken(
   const signal = init.signal ?? (input instanceof Request ? input.signal : null);
   const token = await tokenFor(parts, name, { timeoutMs: waitMs, signal });
   const first = await send(input, init, token);
-  const refusal = await refusalIn(first, parts.runtime);
+  const refusal = isAboutToken(first, input) ? await refusalIn(first, parts.runtime) : null;
   if (refusal === null) return first;
   const rejection = { ...refusal, generation: token.generation, credential: token.credential };
   if (!isReplayable(input, init)) {
@@ -52,7 +52,8 @@ export async function fetchWithToken(
   }
   const next = await tokenAfter(parts, { name, rejection, waitMs, signal });
   if (next === null) return first;
-  await first.body?.cancel();
+  // A body that broke off meanwhile cannot be cancelled, and nobody needs it any more.
+  await first.body?.cancel().catch(() => undefined);
   return send(input, init, next);
 }
 
@@ -84,6 +85,11 @@ function send(input: FetchInput, init: RequestInit, token: Token): Promise<Respo
 
 /** RFC 6750 writes Bearer; token endpoints answer with any case, and some servers compare. */
 const typeOf = ({ tokenType }: Token): string => (/^bearer$/i.test(tokenType) ? 'Bearer' : tokenType);
+
+/** A redirection to another host leaves the token behind: what that host says is nothing about it. */
+function isAboutToken({ redirected, url }: Response, input: FetchInput): boolean {
+  return !redirected || new URL(url).origin === new URL(input instanceof Request ? input.url : input).origin;
+}
 
 type Refusal = Pick<RejectionBody, 'http_status' | 'body'>;
 
@@ -142,7 +148,9 @@ async function tokenAfter(
   const already = newer();
   if (already !== null) return already;
   const since = parts.connections();
-  const outcome = await orAborted(report(parts, name, rejection, waitMs), signal);
+  const endsAtMs = parts.runtime.nowMs() + waitMs;
+  const reported = orLate(report(parts, name, rejection, waitMs), waitMs, parts.runtime);
+  const outcome = await orAborted(reported, signal);
   if (newer() !== null || outcome === 'hopeless') return newer();
   // A daemon that was away, or was started anew, has not heard of it, and would not replace the token before its time.
   const tell = async () => {
@@ -150,13 +158,22 @@ async function tokenAfter(
     if (again === 'hopeless') throw new FreshdError(`nothing replaces ${name}`, { code: 'temporarily_unavailable' });
   };
   const renewal = { since, tell };
+  const timeoutMs = endsAtMs - parts.runtime.nowMs();
   try {
-    return await parts.waitForToken(name, { afterGeneration: generation, timeoutMs: waitMs, signal, renewal });
+    return await parts.waitForToken(name, { afterGeneration: generation, timeoutMs, signal, renewal });
   } catch (error) {
     // The caller has an answer already, and it says what is wrong.
     if (error instanceof FreshdError) return null;
     throw error;
   }
+}
+
+/** A daemon that hangs answers nothing; its answer is waited for no longer than the token would be. */
+function orLate(told: Promise<Outcome>, waitMs: number, { after }: FetchParts['runtime']): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const limit = after(waitMs, () => resolve('open'));
+    void told.then(resolve, reject).finally(() => limit.cancel());
+  });
 }
 
 /** The request that is awaited may be shared with others, who still want it. */
@@ -170,13 +187,15 @@ function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal | null)
   });
 }
 
-/** @returns `hopeless`: no other token will come of it */
+/** `hopeless`: no other token will come of it. */
+type Outcome = 'hopeless' | 'open';
+
 async function report(
   { asking, take }: FetchParts,
   name: string,
   rejection: Omit<RejectionBody, 'consumer'>,
   waitMs: number,
-): Promise<'hopeless' | 'open'> {
+): Promise<Outcome> {
   try {
     const answer = await asking.report(name, rejection, waitMs);
     if (isToken(answer)) take(answer);

@@ -1,9 +1,11 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { TokenBody } from '../../src/api/protocol.ts';
 import { createAsking } from '../../src/client/asking.ts';
 import { type FetchParts, fetchWithToken } from '../../src/client/fetch.ts';
 import { createHoldings } from '../../src/client/holdings.ts';
+import { FreshdError } from '../../src/index.ts';
 import { until } from '../api/arrange.ts';
 import { HOUR_MS, MINUTE_MS, START_MS } from '../api/fake-daemon.ts';
 import { arrangeClient, connectTo, heard, LONG_MS, startResource } from './arrange.ts';
@@ -50,6 +52,33 @@ describe('client.fetch', () => {
     expect(daemon.events.filter(({ event }) => event.type === 'rejection_reported')).toMatchObject([
       { credential: 'claude', event: { generation: GENERATION, peer: 'test' } },
     ]);
+  });
+
+  test('A6: of which the refusal breaks off while the next token is on its way is answered all the same', async () => {
+    const { daemon, client } = await arrangeClient();
+    const [resource, witness] = [
+      await startResource(['at-2'], (response) => void refuse(response)),
+      await startResource([]),
+    ];
+    const refuse = async (response: ServerResponse) => {
+      response.writeHead(401, { 'content-length': '1000' }).write('{"error":');
+      await until(() => daemon.count('claude', 'begin_attempt') === 1);
+      response.destroy();
+      // Whoever has this answer has had the break before.
+      await fetch(witness.url);
+      daemon.succeed('claude', 'at-2', LONG_MS);
+    };
+    expect((await client.fetch('claude', resource.url)).status).toBe(200);
+    expect(resource.seen.map(({ token }) => token)).toEqual(['at-1', 'at-2']);
+  });
+
+  test('F68: a 401 of another host, to which the token was not taken along, is no word about it', async () => {
+    const { daemon, client } = await arrangeClient();
+    const other = await startResource([]);
+    const resource = await startResource([], (response) => response.writeHead(302, { location: other.url }).end());
+    expect((await client.fetch('claude', resource.url)).status).toBe(401);
+    expect(other.seen.map(({ token }) => token)).toEqual(['']);
+    expect(daemon.events.filter(({ event }) => event.type === 'rejection_reported')).toEqual([]);
   });
 
   test('is never sent a third time, whatever the second answer', async () => {
@@ -179,6 +208,7 @@ describe('client.fetch', () => {
       connections: () => 0,
       take: () => undefined,
       runtime: {
+        nowMs: () => START_MS,
         after(delayMs, run) {
           limits.push(delayMs);
           setImmediate(run);
@@ -200,6 +230,34 @@ describe('client.fetch', () => {
     });
     const response = await client.fetch('claude', resource.url);
     expect((await response.text()).length).toBe(text.length);
+  });
+
+  test('gives the refusal back when the time is up, also where the daemon takes the report and says nothing', async () => {
+    const resource = await startResource([]);
+    const holdings = createHoldings(() => START_MS);
+    holdings.takeToken(tokenBody('at-1'));
+    let elapsedMs = 0;
+    const waits: (number | undefined)[] = [];
+    const parts: FetchParts = {
+      holdings,
+      asking: { ...createAsking({ places: () => [], consumer: 'test' }), report: () => new Promise(() => undefined) },
+      waitForToken(name, { timeoutMs }) {
+        waits.push(timeoutMs);
+        return Promise.reject(new FreshdError(`no token of ${name}`, { code: 'timeout' }));
+      },
+      connections: () => 0,
+      take: () => undefined,
+      runtime: {
+        nowMs: () => elapsedMs,
+        after(delayMs, run) {
+          elapsedMs += delayMs;
+          setImmediate(run);
+          return { cancel: () => undefined, ref: () => undefined, unref: () => undefined };
+        },
+      },
+    };
+    const response = await fetchWithToken(parts, { name: 'claude', input: resource.url, init: {} }, { waitMs: 7_000 });
+    expect([response.status, waits]).toEqual([401, [0]]);
   });
 
   test('F68: refused again and again by its own fault reports no more than it asks, and others keep their token', async () => {
