@@ -1,7 +1,8 @@
 /**
  * Requests to the daemon beside the stream: reads that wait, reports, acknowledgements.
  *
- * Rule: the same request is never under way twice: a thousand callers of one process that want the same share one answer.
+ * Rule: the same request is never under way twice: a thousand callers of one process that want the same share one answer. None
+ * keeps the process alive: whoever waits for an answer does.
  */
 import { type OutcomeBody, PATHS, type RejectionBody, type TokenBody, WAIT_SECONDS_MAX } from '../api/protocol.ts';
 import { asFreshdError, refusalError } from './errors.ts';
@@ -23,10 +24,13 @@ export interface Asking {
   report(name: string, rejection: Omit<RejectionBody, 'consumer'>, waitMs: number): Promise<TokenBody | OutcomeBody>;
   /** Says that the client has that generation; failing to say so harms nobody. */
   acknowledge(name: string, generation: number): Promise<void>;
+  /** Ends what is under way, as `cancelled`, and whatever is asked from now on. */
+  close(): void;
 }
 
 export function createAsking(options: { readonly places: () => readonly string[]; readonly consumer: string }): Asking {
   const underWay = new Map<string, Promise<unknown>>();
+  const end = new AbortController();
 
   function once<Body>(key: string, ask: () => Promise<Body>): Promise<Body> {
     const known = underWay.get(key) as Promise<Body> | undefined;
@@ -37,13 +41,14 @@ export function createAsking(options: { readonly places: () => readonly string[]
   }
 
   async function ask(
-    call: Omit<TransportRequest, 'socketPath' | 'timeoutMs'>,
+    call: Pick<TransportRequest, 'method' | 'path' | 'body'>,
     waitMs: number,
   ): Promise<TransportResponse> {
+    const terms = { timeoutMs: waitMs + ANSWER_MS_MAX, signal: end.signal, isBackground: true };
     const places = options.places();
     for (const [index, socketPath] of places.entries()) {
       try {
-        return await request({ ...call, socketPath, timeoutMs: waitMs + ANSWER_MS_MAX });
+        return await request({ ...call, ...terms, socketPath });
       } catch (error) {
         const isElsewhere = error instanceof TransportError && error.code === 'no_daemon' && index + 1 < places.length;
         if (!isElsewhere) throw asFreshdError(error);
@@ -61,7 +66,7 @@ export function createAsking(options: { readonly places: () => readonly string[]
   const pathOf = (name: string, parameters: Record<string, number | null>): string => {
     const query = new URLSearchParams({ consumer: options.consumer });
     for (const [key, value] of Object.entries(parameters)) if (value !== null) query.set(key, String(value));
-    return `${PATHS.token(encodeURIComponent(name))}?${query}`;
+    return `${PATHS.token(inPath(name))}?${query}`;
   };
 
   return {
@@ -77,7 +82,7 @@ export function createAsking(options: { readonly places: () => readonly string[]
     },
     report(name, rejection, waitMs) {
       const waitSeconds = seconds(waitMs);
-      const path = `${PATHS.rejections(encodeURIComponent(name))}?wait_seconds=${waitSeconds}`;
+      const path = `${PATHS.rejections(inPath(name))}?wait_seconds=${waitSeconds}`;
       const call = { method: 'POST', path, body: { ...rejection, consumer: options.consumer } } as const;
       const key = `report ${name} ${rejection.generation} ${rejection.http_status} ${waitSeconds > 0}`;
       return once(key, () => body<TokenBody | OutcomeBody>(ask(call, waitSeconds * 1000)));
@@ -86,8 +91,12 @@ export function createAsking(options: { readonly places: () => readonly string[]
       // Answered by a refusal when there is no newer one, which is the usual case; only that it arrived matters.
       await ask({ method: 'GET', path: pathOf(name, { after_generation: generation }) }, 0).catch(asFreshdError);
     },
+    close: () => end.abort(),
   };
 }
+
+/** Half of a pair of code units has no encoding; no credential has such a name. */
+const inPath = (name: string): string => encodeURIComponent(Buffer.from(name).toString());
 
 /** What the daemon admits in one request. */
 const seconds = (waitMs: number): number => Math.min(WAIT_SECONDS_MAX, Math.max(0, waitMs) / 1000);

@@ -132,7 +132,7 @@ class FreshdClient implements Client {
     return this.#holdings.token(name);
   }
 
-  async waitForToken(name: string, options: InnerWaitOptions = {}): Promise<Token> {
+  waitForToken(name: string, options: InnerWaitOptions = {}): Promise<Token> {
     const parts = {
       holdings: this.#holdings,
       asking: this.#asking,
@@ -142,12 +142,7 @@ class FreshdClient implements Client {
       take: this.#takeToken,
       onceChanged: (changed: string, wake: () => void) => this.#changes.on(changed, wake),
     };
-    const release = this.#hold();
-    try {
-      return await waitForToken(parts, name, options);
-    } finally {
-      release();
-    }
+    return this.#heldFor(waitForToken(parts, name, options));
   }
 
   fetch(name: string, input: FetchInput, init: RequestInit = {}, options: FetchOptions = {}): Promise<Response> {
@@ -189,6 +184,7 @@ class FreshdClient implements Client {
     this.#isConnected = false;
     this.#subscription.close();
     this.#acknowledging.close();
+    this.#asking.close();
     this.#settleReady(closed());
     this.#changes.emitAll(undefined);
   }
@@ -205,7 +201,7 @@ class FreshdClient implements Client {
       take: this.#takeToken,
       runtime: this.#runtime,
     };
-    return fetchWithToken(parts, request, options);
+    return this.#heldFor(fetchWithToken(parts, request, options));
   }
 
   #obstacle(name: string): FreshdError | null {
@@ -272,6 +268,10 @@ class FreshdClient implements Client {
   #catchUp(name: string): void {
     if (this.#isConnected || this.#isClosed) return;
     void this.#asking.read(name, { minValidMs: 0, afterGeneration: null, waitMs: 0 }).then(this.#takeToken, ignore);
+  }
+
+  #heldFor<Result>(work: Promise<Result>): Promise<Result> {
+    return work.finally(this.#hold());
   }
 
   #hold(): () => void {

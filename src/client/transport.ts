@@ -18,6 +18,8 @@ export interface TransportRequest {
   readonly timeoutMs: number;
   /** Aborting it ends the exchange at once, as `cancelled`. */
   readonly signal?: AbortSignal;
+  /** Does not keep the process alive. */
+  readonly isBackground?: boolean;
 }
 
 export interface TransportResponse {
@@ -50,7 +52,7 @@ export class TransportError extends Error {
  * @throws TransportError; the promise settles within `timeoutMs`
  */
 export function request(options: TransportRequest): Promise<TransportResponse> {
-  const { socketPath, timeoutMs, signal } = options;
+  const { socketPath, timeoutMs, signal, isBackground = false } = options;
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const settle = (act: () => void): void => {
@@ -65,6 +67,10 @@ export function request(options: TransportRequest): Promise<TransportResponse> {
       () => fail(`no answer from ${socketPath} within ${timeoutMs / 1000} s`, 'timeout'),
       timeoutMs,
     );
+    if (isBackground) {
+      socket.unref();
+      timer.unref();
+    }
     const cancel = (): void => fail('the caller wanted no answer any more', 'cancelled');
     if (signal?.aborted) return cancel();
     signal?.addEventListener('abort', cancel);

@@ -101,6 +101,11 @@ describe('the client library', () => {
       setTimeout(() => client.fetch('claude', 'http://127.0.0.1:1/').catch(() => console.log('refused')), 10).unref();
       await client.waitForToken('claude', { afterGeneration: generation, timeoutMs: 400 }).catch(({ code }) => console.log(code));`;
     expect(await run(waiting)).toEqual([0, 'refused\ntimeout\n']);
+    // The daemon holds what was asked for a minute, which is longer than this test may take.
+    const given = `const { generation } = client.token('claude');
+      await client.waitForToken('claude', { afterGeneration: generation, signal: AbortSignal.timeout(300) })
+        .catch(({ name }) => console.log(name));`;
+    expect(await run(given)).toEqual([0, 'TimeoutError\n']);
   });
 
   test('F62: another user cannot even connect', async (ctx) => {
