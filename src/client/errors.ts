@@ -12,6 +12,10 @@ import { TransportError, type TransportErrorCode, type TransportResponse } from 
  */
 export type FreshdErrorCode = ErrorCode | TransportErrorCode | 'gate_full' | 'closed';
 
+/** Nothing changes it but what a person does. */
+export const asksAPerson = (code: FreshdErrorCode): boolean =>
+  code === 'reauthorization_required' || code === 'not_allowed';
+
 export interface FreshdErrorFacts {
   readonly code: FreshdErrorCode;
   readonly credential?: string | undefined;

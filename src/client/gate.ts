@@ -4,7 +4,7 @@
  * Rule: a job is started once, by the order in which it came, and its promise is settled by it; only one that has not begun
  * can be rejected by the gate, and only where that was asked for.
  */
-import { FreshdError } from './errors.ts';
+import { asksAPerson, FreshdError } from './errors.ts';
 
 export interface GateOptions {
   /** How many jobs run at once; 10 when left out. */
@@ -21,7 +21,8 @@ export type GateFetch = (input: string | URL | Request, init?: RequestInit) => P
 export interface Gate {
   /**
    * Runs the job as soon as there is a token and its turn has come.
-   * @throws FreshdError `gate_full` at once; `reauthorization_required` with `failFast`; `closed`; what the job throws
+   * @throws FreshdError `gate_full` and `unknown_credential` at once; `reauthorization_required` and `not_allowed` with
+   *   `failFast`; `closed`; what the job throws
    */
   run<Result>(job: (fetch: GateFetch) => Result | Promise<Result>): Promise<Result>;
   readonly waiting: number;
@@ -86,6 +87,9 @@ class JobGate implements Gate {
       const message = `${this.#waitingMax} jobs wait already; run fewer at a time, or raise waitingMax`;
       return Promise.reject(new FreshdError(message, { code: 'gate_full' }));
     }
+    // Those that wait are kept: what a reload took out by mistake may come back.
+    const obstacle = this.#parts.obstacle();
+    if (obstacle?.code === 'unknown_credential') return Promise.reject(obstacle);
     return new Promise((resolve, reject) => {
       this.#waiting.add({
         reject,
@@ -112,8 +116,7 @@ class JobGate implements Gate {
   #look(): void {
     for (const job of this.#waiting) {
       const obstacle = this.#parts.obstacle();
-      const isFatal = obstacle?.code === 'closed' || (this.#failFast && obstacle?.code === 'reauthorization_required');
-      if (obstacle !== null && isFatal) {
+      if (obstacle !== null && (obstacle.code === 'closed' || (this.#failFast && asksAPerson(obstacle.code)))) {
         this.#waiting.delete(job);
         job.reject(obstacle);
         continue;

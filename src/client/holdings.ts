@@ -10,6 +10,7 @@ import {
   type Chain,
   chainDownError,
   chainOf,
+  deniedError,
   downError,
   type Phase,
   phaseOf,
@@ -111,7 +112,7 @@ class NewestTokens implements Holdings {
     this.#named.add(name);
     const before = this.#phases.get(name);
     const after = phaseOf(event);
-    if (after.status !== 'usable' && after.status !== 'expiring') this.#held.delete(name);
+    if (!READABLE.has(after.status)) this.#held.delete(name);
     if (after.phase === 'removed') this.#phases.delete(name);
     else this.#phases.set(name, after);
     return before !== undefined && isSame(before, after) ? null : after;
@@ -130,8 +131,11 @@ class NewestTokens implements Holdings {
 
   missing(name: string): FreshdError {
     const phase = this.#phases.get(name);
-    if (phase !== undefined) return downError(phase);
     const chain = this.#chains.get(name);
+    // Both come with the token, for whoever may have it.
+    const isThere = READABLE.has(phase?.status ?? chain?.status ?? 'none');
+    if (isThere && !this.#held.has(name)) return deniedError(name);
+    if (phase !== undefined) return downError(phase);
     return chain === undefined ? unknownName(name, this.names()) : chainDownError(chain);
   }
 
@@ -181,6 +185,9 @@ export function tokenOf(body: TokenEvent | TokenBody): Token {
     stale: false,
   };
 }
+
+/** With one of these there is a token. */
+const READABLE: ReadonlySet<Phase['status'] | Chain['status']> = new Set(['usable', 'expiring']);
 
 /** Members that are lists or objects are small, and seldom there. */
 const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -80,6 +80,13 @@ export function downError({ credential, phase, status, reason, remedy }: Phase):
   });
 }
 
+export function deniedError(name: string): FreshdError {
+  return new FreshdError(
+    `${name} has a token that this process may not read; its owner can change the rule in the configuration`,
+    { code: 'not_allowed', credential: name },
+  );
+}
+
 export function unknownName(name: string, names: readonly string[]): FreshdError {
   const nearest = nearestName(name, names) ?? undefined;
   const hint = nearest === undefined ? 'freshd status lists the names' : `did you mean ${nearest}?`;

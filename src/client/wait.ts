@@ -5,7 +5,7 @@
  */
 import type { TokenBody } from '../api/protocol.ts';
 import type { Asking, Demand } from './asking.ts';
-import { asFreshdError, FreshdError, type FreshdErrorCode } from './errors.ts';
+import { asFreshdError, asksAPerson, FreshdError, type FreshdErrorCode } from './errors.ts';
 import { type Holdings, tokenOf } from './holdings.ts';
 import type { Runtime } from './runtime.ts';
 import type { Token } from './standing.ts';
@@ -48,8 +48,8 @@ export interface InnerWaitOptions extends WaitOptions {
 }
 
 /**
- * @throws FreshdError `timeout`, `reauthorization_required`, `unknown_credential`, `min_valid_unattainable`, `closed`; the
- *   reason of the signal
+ * @throws FreshdError `timeout`, `reauthorization_required`, `not_allowed`, `unknown_credential`, `min_valid_unattainable`,
+ *   `closed`; the reason of the signal
  */
 export async function waitForToken(parts: WaitParts, name: string, options: InnerWaitOptions): Promise<Token> {
   const { runtime, isClosed, connections } = parts;
@@ -132,7 +132,7 @@ function firstOf(
 }
 
 function ends(code: FreshdErrorCode, isPatient: boolean): boolean {
-  return code === 'reauthorization_required' ? !isPatient : FINAL.has(code);
+  return asksAPerson(code) ? !isPatient : FINAL.has(code);
 }
 
 /** Waiting longer does not change these. */

@@ -280,6 +280,38 @@ describe('client.waitForToken', () => {
     await expect(closed).rejects.toMatchObject({ code: 'closed' });
   });
 
+  test('leaves nothing at the daemon that waits for a client that was closed', async () => {
+    const { client, timers, daemon } = await arrangeClient();
+    daemon.load('mail', null);
+    const closed = client.waitForToken('mail');
+    await until(() => timers.pending.length === 1);
+    client.close();
+    await expect(closed).rejects.toMatchObject({ code: 'closed' });
+    await until(() => timers.pending.length === 0);
+  });
+
+  test('F62: ends at once where a rule says no, and so says every other way to the token', async () => {
+    const rule = { uids: [4_294_967_290], gids: null, executables: null };
+    const reader = { uid: 1_000, pid: 42, groups: () => [], executable: () => null };
+    const peers = { readerOf: () => reader };
+    const ruleOf = (name: string) => (name === 'mail' ? rule : null);
+    const { daemon, socketPath } = await arrange({ access: { peers, ruleOf, onRulesChanged: () => () => undefined } });
+    daemon.load('mail', 'mt-1', LONG_MS);
+    const client = await connectTo(socketPath);
+    const denied = { code: 'not_allowed', credential: 'mail' };
+    expect(thrown(() => client.token('mail'))).toMatchObject(denied);
+    await expect(client.waitForToken('mail')).rejects.toMatchObject(denied);
+    await expect(client.fetch('mail', 'http://127.0.0.1:1/')).rejects.toMatchObject(denied);
+    await expect(client.gate('mail', { failFast: true }).run(() => 'ran')).rejects.toMatchObject(denied);
+  });
+
+  test('of a name that cannot be one ends, as a failure of ours', async () => {
+    const { client } = await arrangeClient();
+    for (const name of ['', '..', 'a/b', 'x'.repeat(5_000), 'a\0b', '\ud800']) {
+      await expect(client.waitForToken(name)).rejects.toMatchObject({ name: 'FreshdError', code: 'invalid_request' });
+    }
+  });
+
   test('of a name that does not exist ends with the nearest', async () => {
     const { client } = await arrangeClient();
     await expect(client.waitForToken('cluade')).rejects.toMatchObject({

@@ -81,6 +81,8 @@ describe('client.gate', () => {
 
   test('is bounded: one job too many is refused, and the others are kept', async () => {
     const arranged = await arrangeJob();
+    arranged.daemon.load('none', null);
+    await heard(arranged.client, 'phase');
     const gate = arranged.client.gate('none', { waitingMax: 2 });
     const waiting = [gate.run(() => 1), gate.run(() => 2)];
     await expect(gate.run(() => 3)).rejects.toMatchObject({ code: 'gate_full' });
@@ -106,6 +108,27 @@ describe('client.gate', () => {
     expect(patient.waiting).toBe(1);
     daemon.remove('dead');
     daemon.load('dead', 'dt-2', LONG_MS);
+    expect(await held).toBe('ran');
+  });
+
+  test('of a name that does not exist refuses with the nearest, and keeps what waits when a reload takes its own', async () => {
+    const arranged = await arrangeJob();
+    const { daemon, client } = arranged;
+    await expect(client.gate('jbo').run(() => 'ran')).rejects.toMatchObject({
+      code: 'unknown_credential',
+      nearest: 'job',
+    });
+    daemon.remove('job');
+    await takeDown(arranged, client);
+    const gate = client.gate('job');
+    const held = gate.run(() => 'ran');
+    const removed = heard(client, 'phase', ({ phase }) => phase === 'removed');
+    daemon.dispatch('job', { type: 'tick' });
+    daemon.remove('job');
+    await removed;
+    await turn();
+    expect([gate.waiting, client.phase('job')]).toEqual([1, null]);
+    await restore(arranged, client);
     expect(await held).toBe('ran');
   });
 
@@ -141,7 +164,9 @@ describe('client.gate', () => {
   });
 
   test('rejects what waits when the client is closed', async () => {
-    const { client } = await arrangeJob();
+    const { daemon, client } = await arrangeJob();
+    daemon.load('none', null);
+    await heard(client, 'phase');
     const held = client.gate('none').run(() => 'ran');
     client.close();
     await expect(held).rejects.toMatchObject({ code: 'closed' });
