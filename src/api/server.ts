@@ -16,7 +16,7 @@ import { createFigures } from './figures.ts';
 import { servePassedSocket, servePipe } from './fileless-sockets.ts';
 import { createOperators, type Operators } from './operators.ts';
 import { checkSocketPath, groupId, isOpenToOthers } from './socket-file.ts';
-import { keepSocket, type SocketKeeper } from './socket-keeper.ts';
+import { keepSocket, type SocketKeeper, type SocketKeeperOptions } from './socket-keeper.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { createWaiting } from './waiting.ts';
 
@@ -30,6 +30,7 @@ export interface ApiServerOptions {
   /** That path names a pipe of Windows. */
   readonly isPipe?: boolean;
   readonly log: LogPort;
+  readonly onSocketRemoved?: SocketKeeperOptions['onRemoved'];
   /** Without them there is nothing to be had at `/metrics`. */
   readonly metrics?: MetricsPort;
   /** Those of the runtime when left out. */
@@ -94,10 +95,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
 /** Both, or none. */
 async function openSockets(
-  { socketPath, passedSocket = null, isPipe = false, group = null, log }: ApiServerOptions,
+  { socketPath, passedSocket = null, isPipe = false, group = null, log, onSocketRemoved }: ApiServerOptions,
   { operators, createServer, timers }: { operators: Operators; createServer: () => Server; timers: Timers },
 ): Promise<readonly SocketKeeper[]> {
-  const parts = { createServer, timers, log };
+  const parts = { createServer, timers, log, onRemoved: onSocketRemoved };
   if (isPipe) return [await servePipe(socketPath, parts)];
   const readers = await (passedSocket === null
     ? keepSocket({ socketPath, group: group === null ? null : groupId(group), ...parts })

@@ -6,6 +6,7 @@
  */
 import type { Server } from 'node:http';
 import { type LogPort, PortError } from '../daemon/ports.ts';
+import type { SocketRemoval } from '../daemon/system-ports.ts';
 import { endServer } from './connections.ts';
 import {
   codeOf,
@@ -28,6 +29,8 @@ export interface SocketKeeperOptions extends SocketAccess {
   readonly createServer: () => Server;
   readonly timers: Timers;
   readonly log: LogPort;
+  /** Its file was removed, and made again or not. */
+  readonly onRemoved?: ((removal: SocketRemoval) => void) | undefined;
 }
 
 /** @throws PortError when the socket cannot be opened now; later troubles are logged, and tried again */
@@ -54,11 +57,15 @@ export async function keepSocket(options: SocketKeeperOptions): Promise<SocketKe
       current = await open(options);
       lastTrouble = null;
       log.write('warn', 'socket_recreated', { path: socketPath });
+      options.onRemoved?.({ path: socketPath, code: null, remedy: null });
     } catch (error) {
       const code = codeOf(error);
       const remedy = error instanceof PortError ? error.remedy : null;
       // Tried again at every look, said once.
-      if (code !== lastTrouble) log.write('error', 'socket_recreation_failed', { path: socketPath, code, remedy });
+      if (code !== lastTrouble) {
+        log.write('error', 'socket_recreation_failed', { path: socketPath, code, remedy });
+        options.onRemoved?.({ path: socketPath, code, remedy });
+      }
       lastTrouble = code;
     }
   }

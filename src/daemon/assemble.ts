@@ -27,7 +27,7 @@ import { describeBug } from './bug.ts';
 import type { ManagedCredential } from './credential.ts';
 import { createDaemon, type Daemon, type DaemonOptions } from './daemon.ts';
 import { measuredAlarm, observeChains } from './observe-metrics.ts';
-import { brokenCredential, buildCredential, buildSinks, createSite, publishedVariables, type Site } from './parts.ts';
+import { brokenCredential, buildCredential, createSite, publishedVariables, type Site, settingsOf } from './parts.ts';
 import { type LogPort, PortError } from './ports.ts';
 import type { MetricsPort } from './ports-metrics.ts';
 import { buildChain } from './publish-parts.ts';
@@ -84,7 +84,7 @@ export async function assemble(
     siteOf,
     buildCredential,
     buildChain,
-    buildSinks,
+    settingsOf,
     sharedBy: publishedVariables,
     onApplied: (next) => {
       secrets = next.secrets;
@@ -109,7 +109,7 @@ export async function assemble(
     bootId: await bootId(),
     credentials,
     chains: config.chains.map((chain) => buildChain(chain, site)),
-    settings: { sinks: buildSinks(site), maxConcurrentRefreshes: config.maxConcurrentRefreshes },
+    settings: settingsOf(site),
     readConfiguration: (source) => reconfigure(source === 'file' ? load : secrets.reload),
     haveSecretsChanged: (credential) => secrets.haveChanged(credential),
     ...(metrics === undefined ? {} : { metrics }),

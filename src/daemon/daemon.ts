@@ -17,12 +17,14 @@ import { createFirstEvents } from './first-events.ts';
 import { createLine } from './line.ts';
 import { createMemoryKeeper, type MemoryKeeper } from './memory-keeper.ts';
 import { createObserver, type ObserverOptions } from './observe.ts';
-import { createPerformer, type Performer, type PerformerOptions } from './perform.ts';
+import { ALERT_MS_MAX, createPerformer, type Performer, type PerformerOptions } from './perform.ts';
 import type { Publishing } from './perform-publish.ts';
 import type { AlarmPort, DaemonPort, MemoryPort, ReloadResult } from './ports.ts';
 import { createReconciler, type Reconciler, type ReconcileTools } from './reconcile.ts';
 import type { Settings } from './reloading.ts';
 import { createReloads, type NextConfiguration, type Reloads, type ReloadsOptions } from './reloads.ts';
+import { createSocketNotices } from './socket-notices.ts';
+import type { SocketRemoval } from './system-ports.ts';
 import { within } from './time-limit.ts';
 import { createStoreWatches, type StoreWatches } from './watch-stores.ts';
 
@@ -55,6 +57,8 @@ export interface Daemon extends DaemonPort {
   stop(): Promise<void>;
   /** Hastens a stop: ends the runs under way, their outcome is recorded as it comes; waits for no hook and no alert. */
   cancelRuns(): void;
+  /** The socket of the API was removed: a person is told. */
+  socketRemoved(removal: SocketRemoval): void;
   /** How long a stop can take. */
   stopMsMax(): number;
 }
@@ -80,19 +84,19 @@ class CredentialDaemon implements Daemon {
   readonly #reconciler: Reconciler;
   readonly #takeIn: ReturnType<typeof createFirstEvents>;
   readonly #reloads: Reloads;
+  readonly socketRemoved: Daemon['socketRemoved'];
   #settings: Settings;
   #stopping: Promise<void> | null = null;
-  /** Resolves when a stop is not to wait for hooks and alerts either. */
-  readonly #hastened: Promise<void>;
   #hasten: () => void = () => undefined;
+  /** Resolves when a stop is not to wait for hooks and alerts either. */
+  readonly #hastened = new Promise<void>((resolve) => {
+    this.#hasten = resolve;
+  });
 
   constructor(options: DaemonOptions) {
     const { clock, log, alarm, memory, version, configPath, settings } = options;
     this.#options = options;
     this.#settings = settings;
-    this.#hastened = new Promise((resolve) => {
-      this.#hasten = resolve;
-    });
     this.version = version;
     this.configPath = configPath;
     this.startedAt = clock.now().wallMs;
@@ -129,6 +133,7 @@ class CredentialDaemon implements Daemon {
       clock,
       log,
     });
+    this.socketRemoved = createSocketNotices({ ...options, settings: () => this.#settings, limitMs: ALERT_MS_MAX });
     this.#watches = createStoreWatches({ state: this.state, reread: (name) => this.#reread(name) });
     const logTransition = createObserver({ ...options, remedy: this.remedy, standIns });
     this.#engine = createEngine({

@@ -166,6 +166,7 @@ async function live(
       log,
       access,
       metrics,
+      onSocketRemoved: (removal) => daemon.socketRemoved(removal),
     });
     favourMemory();
     log.write('info', 'ready', { pid: process.pid, config: path, socket: passed === null ? socketPath : 'passed' });

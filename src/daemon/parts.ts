@@ -25,6 +25,7 @@ import type { Fingerprinter } from '../core/token.ts';
 import type { ManagedCredential } from './credential.ts';
 import type { AlertSink, ClockPort, LogPort, RefreshPort, StorePort } from './ports.ts';
 import { buildPublishers } from './publish-parts.ts';
+import type { Settings } from './reloading.ts';
 
 /** Where a daemon works: its directories, and what it was started with. */
 export interface Site {
@@ -137,6 +138,12 @@ function nativeTimeoutMs({ refreshTimeoutMs }: CredentialConfig['policy'], reuse
 function environmentFor(routed: Readonly<Record<string, string>>, site: Site): Readonly<Record<string, string>> {
   if (Object.keys(routed).length === 0) return site.childEnvironment;
   return childEnvironment(site.environment, routed, { withhold: publishedVariables(site.config) });
+}
+
+/** What concerns the daemon as a whole, of one configuration. */
+export function settingsOf(site: Site): Settings {
+  const { alerts, maxConcurrentRefreshes } = site.config;
+  return { sinks: buildSinks(site), alertKinds: alerts.kinds, maxConcurrentRefreshes };
 }
 
 export function buildSinks(site: Site): readonly AlertSink[] {

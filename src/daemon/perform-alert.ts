@@ -26,6 +26,7 @@ export interface AlertsOptions {
 
 /** @returns sends one alert and reports `alert_delivered` or `alert_failed`; never rejects */
 export function createAlertSender(options: AlertsOptions): (credential: string, alert: Alert) => Promise<void> {
+  const offer = createOffers(options);
   return async (credential, alert) => {
     const { remedy, standIns, clock } = options;
     const facts = {
@@ -35,10 +36,16 @@ export function createAlertSender(options: AlertsOptions): (credential: string, 
       now: clock.now().wallMs,
     };
     const message: AlertMessage = { credential, alert, ...alertText(alert, facts) };
-    const accepted = await Promise.all(options.sinks().map((sink) => offer(sink, message)));
-    const type = accepted.includes(true) ? 'alert_delivered' : 'alert_failed';
+    const type = (await offer(message)) ? 'alert_delivered' : 'alert_failed';
     options.report(credential, { type, kind: alert.kind, id: alert.id });
   };
+}
+
+/** @returns hands a message to every sink; resolves with whether one of them accepted it, never rejects */
+export function createOffers(
+  options: Pick<AlertsOptions, 'sinks' | 'log' | 'limitMs'>,
+): (message: AlertMessage) => Promise<boolean> {
+  return async (message) => (await Promise.all(options.sinks().map((sink) => offer(sink, message)))).includes(true);
 
   async function offer(sink: AlertSink, message: AlertMessage): Promise<boolean> {
     const fields = { credential: message.credential, kind: message.alert.kind, id: message.alert.id, sink: sink.name };

@@ -167,4 +167,4 @@ const PUBLISH_MS_MAX = 20_000;
 const STORE_CHECK_MS_MAX = 10_000;
 
 // Sinks have limits of their own, shorter than this; it is only for one that ignores its own.
-const ALERT_MS_MAX = 60_000;
+export const ALERT_MS_MAX = 60_000;

@@ -9,8 +9,8 @@ import type { LoadResult } from '../config/load.ts';
 import { planReload } from '../config/reload.ts';
 import type { ManagedChain } from './chains.ts';
 import type { ManagedCredential } from './credential.ts';
-import { type AlertSink, PortError } from './ports.ts';
-import type { Reloading } from './reloading.ts';
+import { PortError } from './ports.ts';
+import type { Reloading, Settings } from './reloading.ts';
 
 /** `Site`: what building needs to know beside the credential; made once per configuration. */
 export interface ReconfigureOptions<Site> {
@@ -21,8 +21,8 @@ export interface ReconfigureOptions<Site> {
   /** @throws PortError when it cannot be built */
   readonly buildCredential: (credential: CredentialConfig, site: Site) => ManagedCredential;
   readonly buildChain: (chain: ChainConfig, site: Site) => ManagedChain;
-  /** @throws PortError when one cannot be built */
-  readonly buildSinks: (site: Site) => readonly AlertSink[];
+  /** @throws PortError when a sink cannot be built */
+  readonly settingsOf: (site: Site) => Settings;
   /** What the tools of all credentials have to share: when it differs, every credential is built anew. */
   readonly sharedBy: (config: Config) => unknown;
   /** Called once the new configuration is in force. */
@@ -70,7 +70,7 @@ export function createReconfigure<Site>(
         changed.push({ ...former, policy });
       } else if (isAllNew || changedNames.has(name)) changed.push(options.buildCredential(credential, site));
     }
-    const settings = { sinks: options.buildSinks(site), maxConcurrentRefreshes: next.maxConcurrentRefreshes };
+    const settings = options.settingsOf(site);
     const applied = () => {
       config = next;
       for (const name of plan.removed) running.delete(name);

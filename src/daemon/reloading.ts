@@ -4,6 +4,7 @@
  * Rule: data only; all or nothing, so whatever is wrong with it is known before anything of it counts.
  */
 import type { ReloadPlan } from '../config/reload.ts';
+import type { AlertKind } from '../core/policy.ts';
 import type { ManagedChain } from './chains.ts';
 import type { ManagedCredential } from './credential.ts';
 import type { AlertSink } from './ports.ts';
@@ -14,6 +15,8 @@ export type ReloadSource = 'file' | 'secrets';
 /** What can change while the daemon runs, beside the credentials. */
 export interface Settings {
   readonly sinks: readonly AlertSink[];
+  /** Kinds that are switched on. */
+  readonly alertKinds: readonly AlertKind[];
   readonly maxConcurrentRefreshes: number;
 }
 

@@ -77,3 +77,11 @@ export interface ReaderAbilities {
   readonly knowsGroup: (gid: number) => boolean;
   readonly whyNoExecutables: string | null;
 }
+
+/** The file of a socket of ours was removed. */
+export interface SocketRemoval {
+  readonly path: string;
+  /** Why it could not be made again; null: it was. */
+  readonly code: string | null;
+  readonly remedy: string | null;
+}

@@ -9,11 +9,14 @@ import { type AccessSources, type ApiServer, startApiServer } from '../../src/ap
 import { systemTimers, type Timers } from '../../src/api/timers.ts';
 import { request, type TransportResponse } from '../../src/client/transport.ts';
 import type { MetricsPort } from '../../src/daemon/ports-metrics.ts';
+import type { SocketRemoval } from '../../src/daemon/system-ports.ts';
 import { createFakeDaemon, createRecordedLog, type FakeDaemon, type RecordedLog } from './fake-daemon.ts';
 
 export interface Arranged {
   readonly daemon: FakeDaemon;
   readonly log: RecordedLog;
+  /** What the server told of its socket. */
+  readonly removals: readonly SocketRemoval[];
   readonly server: ApiServer;
   readonly socketPath: string;
   readonly timers: TestTimers;
@@ -80,11 +83,14 @@ export async function arrange(
   const log = createRecordedLog();
   const timers = createTestTimers();
   const rules = { ...(access === undefined ? {} : { access }), ...(metrics === undefined ? {} : { metrics }) };
-  const server = await startApiServer({ daemon, socketPath, group, log, timers, ...rules });
+  const removals: SocketRemoval[] = [];
+  const onSocketRemoved = (removal: SocketRemoval) => void removals.push(removal);
+  const server = await startApiServer({ daemon, socketPath, group, log, timers, onSocketRemoved, ...rules });
   onTestFinished(() => server.close());
   return {
     daemon,
     log,
+    removals,
     server,
     socketPath,
     timers,

@@ -109,18 +109,19 @@ describe('the socket', () => {
     ['file', (socketPath: string) => rmSync(socketPath)],
     ['directory', (socketPath: string) => rmSync(dirname(socketPath), { recursive: true })],
   ])('F59: whose %s is removed is made again, and says so', async (_, remove) => {
-    const { daemon, get, log, socketPath, timers } = await arrange();
+    const { daemon, get, log, removals, socketPath, timers } = await arrange();
     daemon.load('claude', 'at-1');
     remove(socketPath);
     timers.tick();
     await until(() => log.records.length === 2);
     expect(log.records.map(({ event }) => event)).toEqual(['socket_removed', 'socket_recreated']);
+    expect(removals).toEqual([{ path: socketPath, code: null, remedy: null }]);
     expect((await get('/v1/tokens/claude')).status).toBe(200);
     expect([modeOf(dirname(socketPath)), modeOf(socketPath)]).toEqual(['700', '600']);
   });
 
   test('F59: that cannot be made again is said once, tried at every look, and there again when it can', async () => {
-    const { daemon, get, log, socketPath, timers } = await arrange();
+    const { daemon, get, log, removals, socketPath, timers } = await arrange();
     daemon.load('claude', 'at-1');
     rmSync(socketPath);
     mkdirSync(socketPath);
@@ -135,6 +136,7 @@ describe('the socket', () => {
     rmSync(socketPath, { recursive: true });
     timers.tick();
     await until(() => log.records.length === 3);
+    expect(removals.map(({ code }) => code)).toEqual(['socket_path_taken', null]);
     expect((await get('/v1/tokens/claude')).status).toBe(200);
   });
 

@@ -49,6 +49,7 @@ function build(options: Partial<DaemonOptions> = {}) {
     chains: [chainOf(['a', 'b'], target)],
     settings: {
       sinks: [{ name: 'list', send: async (message) => void alerts.push(message) }],
+      alertKinds: [],
       maxConcurrentRefreshes: 4,
     },
     ...options,
@@ -182,7 +183,7 @@ test('a restart goes on with the generation of the chain, also where the fallbac
 });
 
 describe('a reload', () => {
-  const settings = { sinks: [], maxConcurrentRefreshes: 4 };
+  const settings = { sinks: [], alertKinds: [], maxConcurrentRefreshes: 4 };
   const names = { added: [], changed: [], removed: [] };
 
   function reloadable(reloading: (built: ReturnType<typeof build>) => Partial<Extract<Reloading, { ok: true }>>) {

@@ -71,6 +71,7 @@ function build(names: readonly string[], options: Partial<DaemonOptions> = {}) {
     credentials: [...fakes.values()].map(({ credential }) => credential),
     settings: {
       sinks: [{ name: 'list', send: async (message) => void alerts.push(message) }],
+      alertKinds: [],
       maxConcurrentRefreshes: 4,
     },
     ...options,
@@ -253,7 +254,7 @@ function reloadable(reloading: () => Reloading) {
   return build(['a', 'b'], { readConfiguration: async () => reloading() });
 }
 
-const REFUSED_CLIENT: RefreshOutcome = {
+const REFUSED_CLIENT: Extract<RefreshOutcome, { kind: 'failure' }> = {
   kind: 'failure',
   failure: {
     class: 'config',
@@ -266,7 +267,12 @@ const REFUSED_CLIENT: RefreshOutcome = {
   },
 };
 
-const SETTINGS = { sinks: [], maxConcurrentRefreshes: 4 };
+const REFUSED_GRANT: RefreshOutcome = {
+  kind: 'failure',
+  failure: { ...REFUSED_CLIENT.failure, class: 'terminal', code: 'invalid_grant' },
+};
+
+const SETTINGS = { sinks: [], alertKinds: [], maxConcurrentRefreshes: 4 };
 
 test('a reload adds, changes and removes', async () => {
   const added = fake('new', () => WALL_START_MS);
@@ -334,7 +340,7 @@ test('a stop in the middle of a start begins nothing for a store that answers on
 test('D3: a start says again which credentials still wait for a person, and how they come back', async () => {
   const first = build(['a']);
   await first.daemon.start();
-  first.of('a').refresh.answer = () => REFUSED_CLIENT;
+  first.of('a').refresh.answer = () => REFUSED_GRANT;
   first.pass(HOUR_MS - 600_000);
   await until(() => first.phase('a') === 'reauthorization_required');
   await first.daemon.stop();
@@ -342,7 +348,7 @@ test('D3: a start says again which credentials still wait for a person, and how 
   const second = build(['a'], { memory: first.memory });
   await second.daemon.start();
   expect(second.log.of('reauthorization_required')).toMatchObject([
-    { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'config', code: 'invalid_client' } },
+    { level: 'warn', fields: { credential: 'a', cause: 'start', reason: 'terminal', code: 'invalid_grant' } },
   ]);
   expect(second.of('a').refresh.requests).toEqual([]);
 });

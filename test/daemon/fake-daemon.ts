@@ -15,7 +15,7 @@ export function daemonOnFakes(options: Pick<DaemonOptions, 'clock' | 'credential
     fingerprint,
     createRunId: () => 'run-1',
     bootId: null,
-    settings: { sinks: [], maxConcurrentRefreshes: 4 },
+    settings: { sinks: [], alertKinds: [], maxConcurrentRefreshes: 4 },
     readConfiguration: async () => ({ ok: false, problems: ['not used'] }),
     ...options,
   });

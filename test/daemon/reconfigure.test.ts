@@ -52,7 +52,7 @@ function build(start: Config) {
   const reconfigure = createReconfigure({
     config: start,
     credentials: running,
-    siteOf: () => null,
+    siteOf: (present) => present,
     buildCredential: ({ name, policy: limits }) => {
       if (name === 'unbuildable') throw new PortError('no such pointer', { code: 'invalid_pointer', remedy: 'x' });
       built.push(name);
@@ -62,7 +62,7 @@ function build(start: Config) {
       spec: { name, members, targets: [], policy: { alerts: [], limits: LIMITS } },
       publishers: [],
     }),
-    buildSinks: () => [],
+    settingsOf: ({ maxConcurrentRefreshes }) => ({ sinks: [], alertKinds: [], maxConcurrentRefreshes }),
     sharedBy: ({ credentials }) => credentials.flatMap(({ publish }) => publish),
     onApplied: (taken) => applied.push(taken.config),
   });

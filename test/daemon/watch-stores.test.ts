@@ -24,7 +24,7 @@ function daemonOf(store: StorePort, answer: () => Promise<RefreshOutcome> = asyn
       added: [],
       changed: [],
       removed: ['a'],
-      settings: { sinks: [], maxConcurrentRefreshes: 4 },
+      settings: { sinks: [], alertKinds: [], maxConcurrentRefreshes: 4 },
       applied: () => undefined,
     }),
   });
