@@ -152,7 +152,7 @@ export function initialState({ name, policy, targets, memory }: Beginning, now: 
     jumpGraceUntil: null,
     // What was sent last may have been sent a moment before the end.
     doubt: before?.doubt ? { ...before.doubt, settlesAt: monotonicMs(now.monotonicMs + policy.settleMs) } : null,
-    refusal: before?.refusal?.reason === 'config' ? null : (before?.refusal ?? null),
+    refusal: resumedRefusal(before),
     clockBlamedFor: before?.clockBlamedFor ?? null,
     unpersisted: null,
     setAside: null,
@@ -195,6 +195,30 @@ function firstPhase(before: Memory | null, { policy, now }: { readonly policy: P
     // Whoever starts a daemon anew has often mended its configuration first: it is looked at again, once a start.
     local: latch.reason === 'config',
   };
+}
+
+/** What was said of a configuration is asked anew at each start. */
+function resumedRefusal(before: Memory | null): Refusal | null {
+  const refusal = before?.refusal === undefined ? refusalOfLatch(before?.latch ?? null) : before.refusal;
+  return refusal?.reason === 'config' ? null : refusal;
+}
+
+/** An earlier version kept it with the latch. */
+interface EarlierLatch {
+  readonly fingerprint?: Fingerprint | null;
+  /** Of a store that was spoiled since. */
+  readonly refusal?: Pick<Refusal, 'code'> & { readonly reason: 'terminal' | 'lost_response' };
+}
+
+function refusalOfLatch(latch: (NonNullable<Memory['latch']> & EarlierLatch) | null): Refusal | null {
+  const fingerprint = latch?.fingerprint ?? null;
+  if (latch === null || fingerprint === null) return null;
+  const { reason, code, refusal } = latch;
+  return reason === 'terminal' || reason === 'lost_response'
+    ? { fingerprint, reason, code }
+    : refusal === undefined
+      ? null
+      : { fingerprint, ...refusal };
 }
 
 /** Our own format under our own version: the file was checked when it was read, so a few landmarks tell. */

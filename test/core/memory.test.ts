@@ -255,6 +255,24 @@ describe('stamps from the future are dropped', () => {
     expect(probeDue).toBeLessThanOrEqual(early.monotonicMs + POLICY.limits.probeIntervalMs);
   });
 
+  it('E1 F78: the memory of an earlier version, which kept a refusal with its latch, is understood', () => {
+    const life = createLife({ server: failing({ code: 'http_502', doubt: true }) });
+    life.pass(8 * HOUR);
+    life.server = failing(INVALID_GRANT);
+    life.pass(HOUR);
+    const { refusal, ...memory } = remember(life.state, life.now);
+    expect(refusal).toMatchObject({ fingerprint: 'r1', reason: 'lost_response' });
+    const { reason, code, since } = memory.latch ?? {};
+    const latch = { reason, code, since, fingerprint: 'r1', probeAt: null, local: false };
+    const spoiled = { ...latch, reason: 'store_blanked', code: 'store_blanked', refusal: { reason, code } };
+    for (const earlier of [latch, spoiled]) {
+      const again = createLife({ memory: { ...memory, latch: earlier }, at: life.now, first: loaded(grant(1)) });
+      again.pass(HOUR);
+      expect(again.state).toMatchObject({ phase: { reason: 'lost_response' }, refusal });
+      expect(again.attempts).toEqual([]);
+    }
+  });
+
   it('a memory that cannot be understood counts as none', () => {
     const now = { wallMs: START, monotonicMs: monotonicMs(0) };
     const fresh = initialState({ name: 'mail', policy: POLICY, targets: ['env'], memory: null }, now);
