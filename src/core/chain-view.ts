@@ -5,8 +5,9 @@ import { isHeld, NO_USABLE_MEMBER, settlesInMs } from './chain.ts';
 import type { Binding, ChainState, Lack, MemberView, Standing } from './chain-state.ts';
 import { isUsable, whyDown } from './delivery.ts';
 import { durationText } from './duration.ts';
+import type { Policy } from './policy.ts';
 import { holdEndsAt } from './rejection.ts';
-import { after, lifeLeftMs, wholeLifeMs } from './schedule.ts';
+import { after, lifeLeftMs, refreshes, wholeLifeMs } from './schedule.ts';
 import type { CredentialState, Delivery, HeldToken } from './state.ts';
 import { type EpochMs, type Generation, monotonicMs, type Now } from './token.ts';
 import { type Readiness, readToken, type TokenRead } from './view.ts';
@@ -32,7 +33,7 @@ export function memberView(credential: string, state: CredentialState | undefine
     const lack = { reason: 'rejected', code: 'rejection_reported', needsPerson };
     return { ...known, standing: 'doubtful', lack, turnsAt: rejection.refresh === 'started' ? null : doubtEndsAt };
   }
-  const leftMs = leftToServeMs(held, now);
+  const leftMs = leftToServeMs(state.policy, held, now);
   if (leftMs === null || leftMs > 0) {
     return { ...known, standing: 'usable', lack: null, turnsAt: leftMs === null ? null : after(now, leftMs) };
   }
@@ -45,11 +46,14 @@ export function memberView(credential: string, state: CredentialState | undefine
 
 /**
  * How long it may still be the choice of a chain; null: without end. A chain leaves it a little before its end, so that the
- * other token is with every reader before this one is of no more use.
+ * other token is with every reader before this one is of no more use; but not so early that a refresh that comes in order would
+ * come after it, and the chain would turn to and fro at each.
  */
-function leftToServeMs(held: HeldToken, now: Now): number | null {
+function leftToServeMs(policy: Policy, held: HeldToken, now: Now): number | null {
   const left = held.token.expiry.kind === 'known' ? lifeLeftMs(held, now) : null;
-  return left === null ? null : left - Math.min(LEAVE_MS, (wholeLifeMs(held) ?? left) / 10);
+  if (left === null) return null;
+  const orderlyMs = refreshes(policy) ? policy.refreshMarginMs / 2 : LEAVE_MS;
+  return left - Math.min(LEAVE_MS, (wholeLifeMs(held) ?? left) / 10, orderlyMs);
 }
 
 // A push takes milliseconds; a file that a program reads once a second, and a machine that is busy, are in time too.

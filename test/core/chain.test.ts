@@ -11,7 +11,7 @@ import {
 } from '../../src/core/chain-state.ts';
 import { memberView } from '../../src/core/chain-view.ts';
 import type { Effect } from '../../src/core/effect.ts';
-import { ALERT_KINDS, LIMITS } from '../../src/core/policy.ts';
+import { ALERT_KINDS, LIMITS, type Policy } from '../../src/core/policy.ts';
 import { epochMs, type Fingerprint, monotonicMs, type Now } from '../../src/core/token.ts';
 import { createLife, grant, HOUR, loaded, SECOND, START } from './life.ts';
 
@@ -155,8 +155,8 @@ describe('who is in use', () => {
   });
 
   test('C3: a token counts as about to end five seconds before, or a tenth of its life, and the chain wakes for that', () => {
-    const standingAfter = (lifeMs: number, passedMs: number) => {
-      const life = createLife({ first: loaded(grant(1, { lifeMs })), policy: { method: 'follow' } });
+    const standingAfter = (lifeMs: number, passedMs: number, policy: Partial<Policy> = { method: 'follow' }) => {
+      const life = createLife({ first: loaded(grant(1, { lifeMs })), policy });
       life.pass(passedMs);
       const { standing, turnsAt } = memberView('a', life.state, life.now);
       return [standing, turnsAt === null ? null : turnsAt - life.now.monotonicMs];
@@ -167,6 +167,9 @@ describe('who is in use', () => {
     expect(standingAfter(20 * SECOND, 17 * SECOND)).toEqual(['usable', SECOND]);
     expect(standingAfter(20 * SECOND, 18 * SECOND)).toEqual(['ending', null]);
     expect(standingAfter(HOUR, HOUR)).toEqual(['unusable', null]);
+    // A refresh that begins four seconds ahead has half of them, before the chain would turn for nothing.
+    expect(standingAfter(HOUR, 0, { refreshMarginMs: 4 * SECOND })).toEqual(['usable', HOUR - 2 * SECOND]);
+    expect(standingAfter(HOUR, 0, { refreshMarginMs: 0 })).toEqual(['usable', HOUR]);
     const chain = createChain().see({ a: { turnsAt: monotonicMs(1_500) }, b: {} });
     expect(chain.deadline({ a: { turnsAt: monotonicMs(1_500) }, b: {} })).toBe(500);
   });
