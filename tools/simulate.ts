@@ -53,7 +53,7 @@ async function simulate({ orders, size }: Wish): Promise<boolean> {
     else if (tally.seeds % SEEDS_A_LINE === 0) process.stdout.write(`${tally}\n`);
   };
   await runSeeds(orders, { root: process.cwd(), size, told });
-  process.stdout.write(`${tally}\n`);
+  process.stdout.write(`${tally}\n${tally.coverage()}\n`);
   return tally.failed === 0;
 }
 

@@ -89,6 +89,7 @@ export class DiskProcess {
     try {
       const code = this.rules.fault(operation);
       if (code === null || !canFail(call, code)) return call.perform();
+      this.rules.onFault(code);
       call.onFault?.(code);
       const fits = code === 'ENOSPC' || code === 'EDQUOT' ? bytesBeforeFull(operation.bytes, this.rules.random()) : 0;
       if (fits > 0 && call.performPart !== undefined) return call.performPart(fits);

@@ -11,6 +11,8 @@ export interface DiskRules {
   readonly tree: Tree;
   readonly schedule: (operation: DiskOperation, run: () => void) => void;
   readonly fault: (operation: DiskOperation) => string | null;
+  /** Told of each fault that hit. */
+  readonly onFault: (code: string) => void;
   readonly random: () => number;
   /** Whether this change is not told to a watcher. */
   readonly isEventLost: () => boolean;

@@ -5,11 +5,12 @@
  */
 import type { DiskOptions } from './disk.ts';
 import type { DiskOperation } from './disk-operation.ts';
+import type { DiskCode } from './scenario.ts';
 import type { World } from './world.ts';
 
-export function runOnDisk(world: World): Pick<DiskOptions, 'schedule' | 'fault'> {
+export function runOnDisk(world: World): Pick<DiskOptions, 'schedule' | 'fault' | 'onFault'> {
   const random = world.random.stream('disk operations');
-  const { scheduler, crashes, scenario } = world;
+  const { scheduler, crashes, scenario, seen } = world;
 
   const latencyMs = ({ syscall }: DiskOperation): number => {
     if (random.chance(SLOW_SHARE)) return random.logarithmic(50, 5_000);
@@ -23,17 +24,20 @@ export function runOnDisk(world: World): Pick<DiskOptions, 'schedule' | 'fault'>
       const { syscall, path } = operation;
       const label = `${syscall} ${path}`;
       const happen = (): void => {
-        if (!crashes.strikes()) {
+        const point = `disk ${syscall}`;
+        if (!crashes.strikes(point) && !crashes.strikesRare(point)) {
           run();
           return;
         }
         const place = crashes.place();
+        seen.died(point, place);
         world.note(`crash ${place} ${label}`);
         if (place !== 'before') operation.partially(place === 'after' ? 1 : random.next());
-        world.crash();
+        world.crash(point);
       };
       scheduler.schedule({ owner: life.owner, delayMs: latencyMs(operation), label, run: happen });
     },
+    onFault: (code) => seen.note('disk', code as DiskCode),
     fault: ({ path, destination }) => {
       const { now } = scheduler;
       const spell = scenario.disk.find(

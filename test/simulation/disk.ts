@@ -53,6 +53,8 @@ export interface DiskOptions {
   readonly schedule: (operation: DiskOperation, run: () => void) => void;
   /** Name of an error (`ENOSPC`); default: never one. */
   readonly fault?: (operation: DiskOperation) => string | null;
+  /** Told of each fault that hit an operation. */
+  readonly onFault?: (code: string) => void;
   /** Share of the changes that watchers do not hear of; default 0. */
   readonly eventLoss?: number;
   /** Owner of what is made; default 1000 for both. */
@@ -97,6 +99,7 @@ export function createDisk(options: DiskOptions): Disk {
     schedule,
     fault,
     random,
+    onFault: options.onFault ?? (() => undefined),
     isEventLost: () => eventLoss > 0 && random() < eventLoss,
     nextNumber: () => operationCount++,
     standardOutput: options.standardOutput ?? (() => undefined),

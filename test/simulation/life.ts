@@ -46,6 +46,7 @@ export function beginLife(
     delayMs: 0,
     label: 'start',
     run: () => {
+      if (world.strikesStage(owner, 'life start')) return;
       program.start(CONFIG_PATH).then(
         (running) => {
           life.running = running;
@@ -71,7 +72,8 @@ function realmOf(world: World, life: Life): Realm {
     },
     after: (delayMs, label, run) => {
       const guarded = (): void => {
-        if (crashes.strikes()) world.crash();
+        const point = `timer ${label}`;
+        if (crashes.strikes(point) || crashes.strikesRare(point)) world.crash(point);
         else run();
       };
       const lateMs = delayMs === 0 ? 0 : random.next();

@@ -6,6 +6,7 @@
  */
 import type { Random } from './random.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
+import type { Seen } from './seen.ts';
 import type { Answer } from './servers/answers.ts';
 import type { Sender, Spending } from './servers/grants.ts';
 import type { AuthorizationServer } from './servers/server.ts';
@@ -44,6 +45,7 @@ export class Network {
   readonly #world: Owner;
   readonly #random: Random;
   readonly #crashes: CrashPoint;
+  readonly #seen: Seen;
   readonly #listeners: ((trip: Trip) => void)[] = [];
 
   constructor(parts: {
@@ -51,11 +53,13 @@ export class Network {
     readonly world: Owner;
     readonly random: Random;
     readonly crashes: CrashPoint;
+    readonly seen: Seen;
   }) {
     this.#scheduler = parts.scheduler;
     this.#world = parts.world;
     this.#random = parts.random;
     this.#crashes = parts.crashes;
+    this.#seen = parts.seen;
   }
 
   /** Told of each request when it is sent, and again when it is over. */
@@ -70,8 +74,11 @@ export class Network {
     const result = isOutage
       ? random.pick<ConnectResult | null>(['connection_refused', 'dns_failed', 'no_route', 'tls_failed', null])
       : 'connected';
+    if (isOutage) this.#seen.note('weather', 'outage');
     if (result === null) return () => undefined;
-    return this.#later(owner, random.between(2, 80), `connect ${server.name} ${result}`, () => done(result));
+    return this.#later(owner, random.between(2, 80), `connect ${server.name} ${result}`, () => {
+      if (!this.#crashes(owner, 'request connected')) done(result);
+    });
   }
 
   send(
@@ -101,6 +108,7 @@ export class Network {
       if (isWaiting) done(result);
     };
     this.#travel(trip, deliver);
+    this.#crashes(owner, 'request sent');
     return () => {
       isWaiting = false;
       this.#end(trip, 'given_up');
@@ -110,7 +118,9 @@ export class Network {
   #travel(trip: Trip, deliver: (result: SendResult) => void): void {
     const random = this.#random;
     const { server, owner } = trip;
-    const isLossy = server.weather().kind === 'lossy';
+    const { kind } = server.weather();
+    if (kind !== 'calm') this.#seen.note('weather', kind);
+    const isLossy = kind === 'lossy';
     if (isLossy && random.chance(REQUEST_LOSS)) {
       this.#lose(trip, 'request_lost', deliver);
       return;
@@ -121,7 +131,7 @@ export class Network {
       const { answer, spending } = server.take({ refreshToken: trip.refreshToken, by: trip.by });
       trip.spending = spending;
       trip.status = answer.status;
-      this.#crashes(owner, 'request_taken');
+      this.#crashes(owner, 'request taken');
       if (isLossy && random.chance(ANSWER_LOSS)) this.#lose(trip, 'answer_lost', deliver);
       else this.#bringBack(trip, answer, { delayMs: afterMs + random.between(1, 60), deliver });
     });
@@ -134,7 +144,7 @@ export class Network {
   ): void {
     const plannedFor = this.#scheduler.now + delayMs;
     this.#later(trip.owner, delayMs, `answer ${trip.server.name} #${trip.number} ${answer.status}`, () => {
-      if (this.#crashes(trip.owner, 'answer_arrives')) return;
+      if (this.#crashes(trip.owner, 'request answered')) return;
       // Nobody keeps a connection to a machine that sleeps.
       const isStale = this.#scheduler.now - plannedFor > STALE_MS;
       if (!isStale && trip.end === 'under_way') trip.brought = answer.body;
@@ -149,15 +159,16 @@ export class Network {
     this.#end(trip, end);
     if (random.chance(0.5)) return;
     const fault = random.pick(['connection_lost', 'connection_lost', 'malformed_answer'] as const);
-    this.#later(trip.owner, random.logarithmic(1, 30_000), `broken ${trip.server.name} #${trip.number}`, () =>
-      deliver({ fault }),
-    );
+    this.#later(trip.owner, random.logarithmic(1, 30_000), `broken ${trip.server.name} #${trip.number}`, () => {
+      if (!this.#crashes(trip.owner, 'request broken')) deliver({ fault });
+    });
   }
 
   #end(trip: Trip, end: Trip['end']): void {
     if (trip.end !== 'under_way') return;
     trip.end = end;
     trip.endedAt = this.#scheduler.now;
+    if (end !== 'under_way') this.#seen.note('trip', end);
     this.#tell(trip);
   }
 

@@ -4,12 +4,14 @@
  * Rule: one happening at a time; whatever follows from it without waiting follows before the next one. So the order of all
  * things is a function of the seed.
  */
+import { startChainConsumer } from './actors/chain-consumer.ts';
 import { startClocks } from './actors/clocks.ts';
 import { startConsumer } from './actors/consumer.ts';
 import { startForeignTool, startTampering } from './actors/foreign.ts';
 import { startOperator, startPerson } from './actors/person.ts';
 import { loginText } from './actors/store-file.ts';
 import { watchEverything } from './checkers/all.ts';
+import { watchChain } from './checkers/chains.ts';
 import { beginLife, type Life } from './life.ts';
 import type { LoadedBundle } from './load-bundle.ts';
 import { CONFIG_PATH, SCRIPTS } from './scenario.ts';
@@ -27,6 +29,8 @@ export interface SeedResult {
   readonly attempts: number;
   readonly families: number;
   readonly lost: number;
+  /** What was met, by kind: see seen.ts. */
+  readonly seen: Readonly<Record<string, number>>;
 }
 
 export interface SeedOptions {
@@ -84,8 +88,10 @@ function prepare(world: World, bundle: LoadedBundle): void {
   disk.writeText('/bin/sh', '', { mode: 0o755 });
   disk.makeDirectory('/home/user/.freshd');
   const consumed = watchEverything(world);
+  const { chain } = scenario;
+  if (chain !== null) startChainConsumer(world, chain, watchChain(world, chain, consumed.calm));
   for (const plan of scenario.credentials) {
-    startConsumer(world, plan, consumed);
+    startConsumer(world, plan, consumed.read);
     startForeignTool(world, plan);
     startTampering(world, plan);
     startPerson(world, plan);
@@ -153,7 +159,7 @@ function scheduleCrashes(world: World): void {
       label: 'crash',
       run: () => {
         next();
-        world.crash();
+        world.crash('life out of the blue');
       },
     });
   };
@@ -164,6 +170,7 @@ function resultOf(world: World, trace: ReturnType<typeof createTrace>): SeedResu
   const { scheduler, scenario, failure, lives, network } = world;
   const servers = [...world.servers.values()];
   const families = servers.flatMap(({ grants }) => grants.families);
+  noteKinds(world);
   return {
     seed: scenario.seed,
     failure,
@@ -174,8 +181,25 @@ function resultOf(world: World, trace: ReturnType<typeof createTrace>): SeedResu
     attempts: network.trips.filter(({ by }) => by === 'freshd').length,
     families: families.length,
     lost: families.filter(({ revoked }) => revoked?.cause.kind === 'reuse').length,
+    seen: world.seen.counts,
   };
 }
+
+/** What is known from the beginning, or only from its end. */
+function noteKinds({ scenario, servers, seen }: World): void {
+  for (const { name, method, rules, serverAheadMs } of scenario.credentials) {
+    seen.note('method', method);
+    const withGrace = rules.reuseGraceMs > 0 ? 'rotates, with grace' : 'rotates, without grace';
+    seen.note('server', rules.rotates ? withGrace : 'keeps its token');
+    if (Math.abs(serverAheadMs) > CLOCK_APART_MS) seen.note('server', 'clock apart');
+    for (const { revoked } of servers.get(name)?.grants.families ?? []) {
+      if (revoked?.cause.kind === 'reuse') seen.note('outcome', 'family lost by reuse');
+    }
+  }
+}
+
+// From here on the daemon speaks of it.
+const CLOCK_APART_MS = 60_000;
 
 /** Undocumented, and the only way to run what is due now without giving the event loop a turn, which costs ten times as much. */
 const drainMicrotasks = (process as unknown as { _tickCallback(): void })._tickCallback;

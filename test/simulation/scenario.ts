@@ -40,10 +40,21 @@ export interface CredentialPlan {
   readonly falseReports: number;
 }
 
+/** Some of the credentials, the most preferred first. */
+export interface ChainPlan {
+  readonly name: string;
+  readonly members: readonly string[];
+  readonly settleMs: number;
+  readonly tokenPath: string;
+  readonly consumerMeanMs: number;
+}
+
+export type DiskCode = 'ENOSPC' | 'EROFS' | 'EIO' | 'EACCES' | 'EMFILE';
+
 export interface DiskSpell {
   readonly fromMs: number;
   readonly toMs: number;
-  readonly code: string;
+  readonly code: DiskCode;
   /** Where it hits: all paths that begin so. */
   readonly prefix: string;
   readonly share: number;
@@ -53,6 +64,8 @@ export interface Scenario {
   readonly seed: number;
   readonly endMs: number;
   readonly credentials: readonly CredentialPlan[];
+  /** Null: each is read for itself alone. */
+  readonly chain: ChainPlan | null;
   readonly config: object;
   readonly disk: readonly DiskSpell[];
   /** Dangerous moments between two crashes, on average; null: no crash but those by time. */
@@ -74,11 +87,13 @@ export function drawScenario(seed: number, days: number, random: Random): Scenar
   const credentials = Array.from({ length: count }, (_, nth) =>
     drawCredential(NAMES[nth] ?? 'z', { endMs, severity, random: random.stream(`credential ${nth}`) }),
   );
+  const chain = drawChain(credentials, random.stream('chains'));
   return {
     seed,
     endMs,
     credentials,
-    config: drawConfig(credentials, random.stream('config')),
+    chain,
+    config: drawConfig(credentials, chain, random.stream('config')),
     disk: drawDisk(endMs, random.stream('disk spells')),
     crashMean: random.chance(0.15) ? null : random.logarithmic(60, 6_000),
     crashMeanMs: random.logarithmic(2 * HOUR_MS, 48 * HOUR_MS),
@@ -127,7 +142,19 @@ function drawLife(random: Random): number {
   return luck < 0.3 ? random.logarithmic(10 * MINUTE_MS, HOUR_MS) : random.logarithmic(HOUR_MS, 8 * HOUR_MS);
 }
 
-function drawConfig(credentials: readonly CredentialPlan[], random: Random): object {
+function drawChain(credentials: readonly CredentialPlan[], random: Random): ChainPlan | null {
+  if (credentials.length < 2 || !random.chance(0.4)) return null;
+  const names = credentials.map(({ name }) => name);
+  return {
+    name: CHAIN,
+    members: random.chance(0.5) ? names : names.toReversed(),
+    settleMs: random.pick([500, 10_000, 120_000]),
+    tokenPath: `${STATE}/run/tokens/${CHAIN}`,
+    consumerMeanMs: random.logarithmic(2 * MINUTE_MS, 20 * MINUTE_MS),
+  };
+}
+
+function drawConfig(credentials: readonly CredentialPlan[], chain: ChainPlan | null, random: Random): object {
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   return {
     version: 1,
@@ -145,8 +172,10 @@ function drawConfig(credentials: readonly CredentialPlan[], random: Random): obj
       settleSeconds: random.pick([0.5, 2, 5]),
       storeCheckSeconds: round(random.logarithmic(300, 1_800)),
       rejectionHoldSeconds: random.pick([20, 60]),
+      ...(chain === null ? {} : { chainSettleSeconds: chain.settleMs / 1000 }),
     },
     credentials: Object.fromEntries(credentials.map((plan) => [plan.name, configOf(plan)])),
+    ...(chain === null ? {} : { chains: { [chain.name]: chain.members } }),
     alerts: { sinks: [{ type: 'log' }] },
   };
 }
@@ -182,7 +211,7 @@ function drawDisk(endMs: number, random: Random): readonly DiskSpell[] {
   const spells: DiskSpell[] = [];
   for (let at = random.exponential(8 * HOUR_MS); at < endMs; at += random.exponential(8 * HOUR_MS)) {
     const toMs = at + random.logarithmic(1_000, 2 * HOUR_MS);
-    const code = random.pick(['ENOSPC', 'ENOSPC', 'EROFS', 'EIO', 'EACCES', 'EMFILE']);
+    const code = random.pick<DiskCode>(['ENOSPC', 'ENOSPC', 'EROFS', 'EIO', 'EACCES', 'EMFILE']);
     const prefix = random.pick(['/', STATE, `${STATE}/journal`, '/home/user', '/srv']);
     spells.push({ fromMs: at, toMs, code, prefix, share: random.pick([1, 1, 0.3]) });
   }
@@ -193,6 +222,7 @@ export const STATE = '/var/lib/freshd';
 export const SCRIPTS = '/opt/scripts';
 export const CONFIG_PATH = '/etc/freshd/config.json';
 
+const CHAIN = 'chain';
 const NAMES: readonly string[] = ['a', 'b', 'c'];
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

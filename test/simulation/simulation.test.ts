@@ -43,12 +43,13 @@ describe('the daemon on a virtual machine', () => {
       const tally = new Tally();
       const all = await finished(seedsOfTheBox(), PROCESSES);
       for (const seed of all) tally.add(seed);
-      console.info(String(tally));
+      console.info(`${tally}\n${tally.coverage()}`);
       const open = new Set(PAST.filter(({ isOpen }) => isOpen === true).map(({ seed }) => seed));
       for (const line of all.filter(({ seed }) => open.has(seed)).map(replayLine))
         if (line !== null) console.info(`open: ${line}`);
       const judged = all.filter(({ seed }) => !open.has(seed));
       expect(judged.map(replayLine).filter((line) => line !== null)).toEqual([]);
+      expect(tally.missing(), 'what no seed showed').toEqual([]);
     },
     TEST_MS_MAX,
   );

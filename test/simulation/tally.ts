@@ -1,6 +1,7 @@
 /**
  * What a number of seeds came to, in words: the sums, and one line for each that failed.
  */
+import { addCounts, neverSeen, seenInWords } from './seen.ts';
 import type { Finished } from './worker.ts';
 
 /** How to see a failure again, and what it was. */
@@ -18,14 +19,26 @@ export class Tally {
   #lives = 0;
   #attempts = 0;
   #cpuMs = 0;
+  readonly #seen: Record<string, number> = {};
 
-  add({ failure, days, lives, attempts, cpuMs }: Finished): void {
+  add({ failure, days, lives, attempts, cpuMs, seen }: Finished): void {
     this.seeds += 1;
     if (failure !== null) this.failed += 1;
     this.#days += days;
     this.#lives += lives;
     this.#attempts += attempts;
     this.#cpuMs += cpuMs;
+    addCounts(this.#seen, seen);
+  }
+
+  /** What happened in all of them, by kind, and where the daemon died: some lines. */
+  coverage(): string {
+    return seenInWords(this.#seen);
+  }
+
+  /** What in none of them happened, although it is meant to. */
+  missing(): readonly string[] {
+    return neverSeen(this.#seen);
   }
 
   /** One line. */

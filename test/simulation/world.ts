@@ -15,6 +15,7 @@ import { Processes } from './processes.ts';
 import { createRandom, type Random } from './random.ts';
 import { type CredentialPlan, drawScenario, type Scenario } from './scenario.ts';
 import { createOwner, type Owner, Scheduler } from './scheduler.ts';
+import { Seen } from './seen.ts';
 import { AuthorizationServer, type Request, type Response } from './servers/server.ts';
 
 /** A broken promise. */
@@ -51,6 +52,7 @@ export class World {
   readonly network: Network;
   readonly processes: Processes;
   readonly crashes: Crashes;
+  readonly seen = new Seen();
   readonly servers: ReadonlyMap<string, AuthorizationServer>;
   /** Outside of the machine. */
   readonly outside: Owner = createOwner('world', { isOnMachine: false });
@@ -82,9 +84,15 @@ export class World {
     this.scheduler = new Scheduler(this.random.stream('order'));
     this.machine = new Machine(this.scheduler, this.random.stream('machine'));
     this.processes = new Processes(this.machine);
-    this.crashes = new Crashes(this.scenario.crashMean, this.random.stream('crashes'));
+    this.crashes = new Crashes(this.scenario.crashMean, this.random.stream('crashes'), this.seen);
     const { scheduler, outside } = this;
-    const network = { scheduler, world: outside, random: this.random.stream('network'), crashes: this.#crashPoint };
+    const network = {
+      scheduler,
+      world: outside,
+      random: this.random.stream('network'),
+      crashes: this.strikesStage,
+      seen: this.seen,
+    };
     this.network = new Network(network);
     this.network.onTrip((trip) => this.tell('trip', trip));
     this.servers = new Map(this.scenario.credentials.map((plan) => [plan.name, this.#createServer(plan)]));
@@ -121,10 +129,14 @@ export class World {
     return this.life?.running?.daemon.state(name) ?? null;
   }
 
-  /** Ends the daemon where it stands, and whatever else the power takes with it. */
-  crash(kind: CrashKind = this.crashes.kind()): void {
+  /**
+   * Ends the daemon where it stands, and whatever else the power takes with it.
+   * @param point where that is
+   */
+  crash(point: string, kind: CrashKind = this.crashes.kind()): void {
     const { life } = this;
     if (life === null) return;
+    this.seen.died(point, kind);
     this.disk.crash(kind);
     if (kind === 'power') this.processes.endAll();
     else this.processes.signal(life.pid, 'SIGKILL');
@@ -175,9 +187,10 @@ export class World {
     for (const listener of this.on[name]) (listener as (...news: unknown[]) => void)(...news);
   }
 
-  #crashPoint = (owner: Owner): boolean => {
-    if (owner !== this.life?.owner || !this.crashes.strikes()) return false;
-    this.crash();
+  /** The daemon may die at this stage of what it does. @returns whether it did */
+  strikesStage = (owner: Owner, point: string): boolean => {
+    if (owner !== this.life?.owner || !this.crashes.strikesStage(point)) return false;
+    this.crash(point);
     return true;
   };
 
@@ -195,6 +208,8 @@ export class World {
     server.onRequest((asked, request, response) => {
       // What is counted from a wrong clock ends at a wrong time.
       if (this.machine.wallAheadMs !== 0) asked.distrustNewest();
+      const spentAt = response.spending?.at ?? this.scheduler.now;
+      if (spentAt < this.scheduler.now) this.seen.note('outcome', 'answered within its grace');
       this.tell('request', asked, request, response);
     });
     return server;

@@ -22,6 +22,7 @@ export function startClocks(world: World): void {
     else set();
   };
   const suspend = (durationMs: number): void => {
+    world.seen.note('clock', 'suspend');
     world.note(`suspend ${Math.round(durationMs)} ms`);
     machine.suspend(durationMs);
     disturb('suspend');
@@ -30,6 +31,7 @@ export function startClocks(world: World): void {
   const stall = (durationMs: number): void => {
     const { life } = world;
     if (life === null) return;
+    world.seen.note('clock', 'stall');
     world.note(`stall ${Math.round(durationMs)} ms`);
     scheduler.stall(life.owner, durationMs);
     disturb('stall');
@@ -43,6 +45,7 @@ export function startClocks(world: World): void {
   const set = (): void => {
     const far = random.chance(0.1) ? random.pick([10 * YEAR_MS, -machine.wallMs()]) : null;
     const byMs = far ?? random.logarithmic(500, 10 * HOUR_MS) * random.pick([1, -1]);
+    world.seen.note('clock', far !== null ? 'set far away' : byMs > 0 ? 'set forward' : 'set back');
     world.note(`clock set by ${Math.round(byMs)} ms`);
     machine.setWall(machine.wallAheadMs + byMs);
     disturb('clock set');
@@ -50,6 +53,7 @@ export function startClocks(world: World): void {
     scheduler.schedule({ owner: outside, delayMs: backMs, label: 'clock right', run: right });
   };
   const right = (): void => {
+    world.seen.note('clock', 'put right');
     machine.setWall(0);
     disturb('clock right');
   };

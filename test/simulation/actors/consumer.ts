@@ -75,7 +75,7 @@ const WAIT_MS = 30_000;
 const AGAIN_MS = 20_000;
 
 /** It never hangs up, and nothing is forbidden to it. */
-const READER = {
+export const READER = {
   asker: { denialOf: () => null, noteDenied: () => undefined, noteRead: () => undefined },
   onGone: () => undefined,
 };

@@ -42,6 +42,7 @@ function refresh(world: World, plan: CredentialPlan): void {
       end();
       return;
     }
+    world.seen.note('others', 'foreign refresh');
     world.tell('disturbed', plan.name, 'foreign refresh');
     writeAnswer(world, owner, { plan, body: sent.answer.body, done: end });
   };
@@ -76,6 +77,7 @@ export function startTampering(world: World, plan: CredentialPlan): void {
       backup = text;
       return;
     }
+    world.seen.note('others', act);
     world.note(`tampering: ${act} ${storePath}`);
     world.tell('disturbed', plan.name, act);
     if (act === 'restore' && backup !== null) disk.writeText(storePath, backup);

@@ -26,6 +26,7 @@ export function startPerson(world: World, plan: CredentialPlan): void {
   const login = (): void => {
     isOnTheWay = false;
     if (!needsLogin(world, plan)) return;
+    world.seen.note('others', 'login');
     world.tell('disturbed', plan.name, 'login');
     const grant = world.server(plan.name).grants.login(scheduler.now);
     world.disk.writeText(plan.storePath, loginText(world, grant));
@@ -52,6 +53,7 @@ export function startOperator(world: World): void {
     if (life === null || daemon === undefined) return;
     const plan = random.pick(scenario.credentials as [CredentialPlan, ...CredentialPlan[]]);
     const act = random.pick(['reload', 'refresh', 'force', 'restart'] as const);
+    world.seen.note('others', act);
     world.note(`operator: ${act} ${plan.name}`);
     // As a call over the socket comes in: a turn of the daemon's own.
     const asDaemon = (work: () => void): void => {

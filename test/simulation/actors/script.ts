@@ -29,29 +29,36 @@ export function startScript(
   life: Life,
   request: SpawnRequest & { readonly parent: number },
 ): SpawnedScript {
-  const { scheduler, random } = world;
+  const { scheduler, random, seen } = world;
   const plan = world.plan(request.program.replace(/^.*\//, ''));
   const stdout = request.stdout === null ? null : life.disk.inherit(request.stdout);
   const input =
     request.stdin === null ? '' : visible(life.disk.file(request.stdin, 'read').inode.content).toString('utf8');
   let tell: (end: ScriptEnd) => void = () => undefined;
+  const ignoresTerm = random.chance(0.1);
+  if (ignoresTerm) seen.note('script', 'ignores SIGTERM');
   const { pid, owner, exit } = world.processes.add({
     name: `script ${plan.name}`,
     parent: request.parent,
     environment: request.environment,
-    ignoresTerm: random.chance(0.1),
+    ignoresTerm,
     onExit: (end) => {
+      if (end.signal !== null) seen.note('script', 'dies half-way');
       stdout?.close();
       scheduler.schedule({
         owner: life.owner,
         delayMs: random.between(0.1, 2),
         label: `exit of ${pid}`,
-        run: () => tell(end),
+        run: () => {
+          if (!world.strikesStage(life.owner, 'script ended')) tell(end);
+        },
       });
     },
   });
   const script = { world, plan, owner, stdout, input, exit };
   later(script, random.between(10, 200), 'runs', () => run(script));
+  // It runs on by itself, and nobody knows of it but the process table.
+  world.strikesStage(life.owner, 'script started');
   return {
     pid,
     ended: (listener) => {
@@ -63,7 +70,10 @@ export function startScript(
 function run(script: Script): void {
   const { world, plan, owner, input } = script;
   const { random, network, disk } = world;
-  if (random.chance(HANG_SHARE)) return;
+  if (random.chance(HANG_SHARE)) {
+    world.seen.note('script', 'hangs at its start');
+    return;
+  }
   const text = plan.method === 'tool' ? (disk.readText(plan.storePath) ?? '') : input;
   const refreshToken = refreshTokenIn(text);
   if (refreshToken === null) {
@@ -96,7 +106,10 @@ function answered(script: Script, sent: SendResult): void {
     return;
   }
   print(script, body, () => {
-    if (world.random.chance(HANG_SHARE)) return;
+    if (world.random.chance(HANG_SHARE)) {
+      world.seen.note('script', 'hangs at its end');
+      return;
+    }
     exit(script, isGranted ? 0 : status >= 500 ? 74 : 1);
   });
 }

@@ -9,11 +9,13 @@ import { accessTokenIn, refreshTokenIn } from '../actors/store-file.ts';
 import type { CredentialPlan } from '../scenario.ts';
 import type { World } from '../world.ts';
 import type { Calm } from './calm.ts';
+import { PROBE_MS } from './pace.ts';
 
 export function watchLiveness(world: World, calm: Calm): void {
   /** Since when it has been without a usable token, as far as was looked. */
   const downSince = new Map<string, number>();
   const limitedAt = new Map<string, number>();
+  const sentAt = new Map<string, number>();
   /** When somebody waited for it, since it was last usable; whoever is patient asks again and again. */
   const asks = new Map<string, number[]>();
   world.on.asked.push((credential) => {
@@ -23,6 +25,10 @@ export function watchLiveness(world: World, calm: Calm): void {
   world.on.down.push(() => asks.clear());
   world.on.request.push(({ name }, { by }, { answer }) => {
     if (by === 'freshd' && answer.status === 429) limitedAt.set(name, world.scheduler.now);
+  });
+
+  world.on.trip.push(({ by, server, end }) => {
+    if (by === 'freshd' && end === 'under_way') sentAt.set(server.name, world.scheduler.now);
   });
 
   world.on.minute.push(() => {
@@ -52,6 +58,7 @@ export function watchLiveness(world: World, calm: Calm): void {
         const forMs = world.scheduler.now - since;
         if (forMs > boundMs) judgeDown(world, plan, state, { forMs, boundMs, jumpedAt: calm.jumpedAt() });
       }
+      judgeProbe(world, state, { calm, sentAt: sentAt.get(plan.name) ?? 0 });
       judgeLatch(world, plan, state, calm);
     }
   });
@@ -85,12 +92,7 @@ function judgeDown(
 function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, calm: Calm): void {
   const { phase, policy, superseded } = state;
   if (phase.kind !== 'reauthorization_required') return;
-  if (phase.reason === 'config') {
-    const boundMs = policy.limits.probeIntervalMs + boundOf(policy, { isWaitedFor: false });
-    if (!phase.local && calm.forMs(plan.name) > boundMs)
-      world.fail('F9', `${plan.name}: nobody asked again for ${seconds(calm.forMs(plan.name))} (${phase.code})`);
-    return;
-  }
+  if (phase.reason === 'config') return;
   // A restored backup is for a person to judge (F80).
   if (phase.code === 'superseded_grant' && superseded.length > 0) return;
   const store = world.disk.readText(plan.storePath) ?? '';
@@ -102,6 +104,24 @@ function judgeLatch(world: World, plan: CredentialPlan, state: CredentialState, 
       'F67',
       `${plan.name}: asks for a login (${phase.reason}, ${phase.code}), but the server takes what is stored`,
     );
+  }
+}
+
+/** Whoever was told of a wrong configuration asks again by himself, in good and in bad weather, unless nobody is there. */
+function judgeProbe(
+  world: World,
+  { name, phase, policy }: CredentialState,
+  { calm, sentAt }: { readonly calm: Calm; readonly sentAt: number },
+): void {
+  if (phase.kind !== 'reauthorization_required' || phase.reason !== 'config' || phase.local) return;
+  const server = world.server(name);
+  const { kind, fromMs } = server.weather();
+  if (kind === 'outage') return;
+  const thereSince = kind === 'calm' ? fromMs : 0;
+  const since = Math.max(sentAt, thereSince, calm.ofMachine(), calm.disturbedAt(name), server.limitedUntil);
+  const forMs = world.scheduler.now - since;
+  if (forMs > PROBE_MS + boundOf(policy, { isWaitedFor: false })) {
+    world.fail('F9', `${name}: nobody asked again for ${seconds(forMs)} (${phase.code})`);
   }
 }
 

@@ -5,17 +5,19 @@ import type { World } from '../world.ts';
 
 export function watchLog(world: World): void {
   world.on.log.push((_, event, fields) => {
-    if (BUGS.has(event)) world.fail('no bug', `${event} ${JSON.stringify(fields)}`);
+    const rule = BUGS.get(event);
+    if (rule !== undefined) world.fail(rule, `${event} ${JSON.stringify(fields)}`);
     if (SECRET.test(JSON.stringify(fields))) world.fail('I7', `a token in the log: ${event} ${JSON.stringify(fields)}`);
   });
 }
 
-const BUGS: ReadonlySet<string> = new Set([
-  'internal_error',
-  'step_threw',
-  'listener_threw',
-  'deadline_broken',
-  'crashed',
+/** Which rule each breaks. */
+const BUGS: ReadonlyMap<string, string> = new Map([
+  ['internal_error', 'no bug'],
+  ['step_threw', 'no bug'],
+  ['listener_threw', 'no bug'],
+  ['deadline_broken', 'I9'],
+  ['crashed', 'no bug'],
 ]);
 
 /** As the simulated servers make their tokens. */

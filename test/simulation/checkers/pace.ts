@@ -1,6 +1,7 @@
 /**
  * When something is sent: not below the floor, not more often than the budget allows (I6), not while the server asked to
- * wait (F5), and what may be spent already not before that has settled (F3).
+ * wait (F5), what may be spent already not before that has settled (F3), and whoever said that its client is configured wrongly
+ * is asked again in hours only (F9).
  *
  * Rule: judged within one life of the daemon, since a crash may cost it its last note; a jump of the clocks forward counts as
  * time that has passed, so nothing is judged across one.
@@ -54,6 +55,7 @@ export function watchPace(world: World): void {
     const last = before.at(-1);
     if (last !== undefined && jumpedAt < last.trip.sentAt - JUMP_NOTICED_MS) {
       if (last.life === world.lives) judgeFloor(trip, last.trip, policy);
+      if (last.life === world.lives) judgeProbe(trip, last.trip);
       judgeSettling(trip, last, policy);
     }
     judgeLimit(trip);
@@ -64,6 +66,15 @@ export function watchPace(world: World): void {
     const sinceMs = trip.sentAt - before.sentAt;
     if (sinceMs < policy.minRefreshIntervalMs - BEGIN_TO_SEND_MS) {
       complain('I6', trip, `${Math.round(sinceMs)} ms after request ${before.number}`);
+    }
+  }
+
+  function judgeProbe(trip: Trip, before: Trip): void {
+    const phase = world.state(trip.server.name)?.phase;
+    const sinceMs = trip.sentAt - before.sentAt;
+    const isProbe = phase?.kind === 'refreshing' && phase.reason === 'probe';
+    if (isProbe && sinceMs < PROBE_MS - CLOCK_NOISE_MS) {
+      complain('F9', trip, `to probe, ${Math.round(sinceMs / 1000)} s after request ${before.number}`);
     }
   }
 
@@ -88,19 +99,27 @@ export function watchPace(world: World): void {
     }
   }
 
-  /** When the budget is empty, one in two minutes is still made. The first guarded send of a token is free. */
+  /**
+   * A burst, and what is earned meanwhile; when nothing is left, one in two minutes is still made. The first guarded send of
+   * a token is free. Judged over every stretch of time that ends now.
+   */
   function judgeBudget(trip: Trip, before: readonly Sent[], policy: Policy): void {
-    const from = trip.sentAt - HOUR_MS;
-    if (jumpedAt > from) return;
-    const fruitless = before.filter(
-      (one) => one.life === world.lives && one.trip.sentAt > from && !hasBroughtToken(one.trip),
-    );
-    const tokens = new Set(fruitless.map((one) => one.trip.refreshToken));
-    const most =
-      policy.limits.attemptBurst +
-      Math.max(policy.maxAttemptsPerHour, HOUR_MS / policy.limits.emptyBudgetWaitMs) +
-      tokens.size;
-    if (fruitless.length > most) complain('I6', trip, `${fruitless.length} in vain within an hour, at most ${most}`);
+    const { attemptBurst, emptyBudgetWaitMs } = policy.limits;
+    const everyMs = Math.min(HOUR_MS / policy.maxAttemptsPerHour, emptyBudgetWaitMs);
+    const tokens = new Set<string>();
+    let count = 1;
+    for (const { trip: one, life } of before.toReversed()) {
+      if (life !== world.lives || one.sentAt < Math.max(jumpedAt, trip.sentAt - HOUR_MS)) return;
+      if (hasBroughtToken(one)) continue;
+      count += 1;
+      tokens.add(one.refreshToken);
+      const spanMs = trip.sentAt - one.sentAt;
+      const most = attemptBurst + Math.ceil((spanMs + BEGIN_TO_SEND_MS) / everyMs) + tokens.size;
+      if (count > most) {
+        complain('I6', trip, `as the ${count}th in vain within ${Math.round(spanMs / 1000)} s, at most ${most}`);
+        return;
+      }
+    }
   }
 
   function complain(rule: string, { server, number }: Trip, what: string): void {
@@ -119,6 +138,9 @@ const JUMP_NOTICED_MS = 60_000;
 const WHOLE_SECONDS_MS = 1_500;
 const CLOCK_NOISE_MS = 50;
 const HOUR_MS = 3_600_000;
+
+/** How often a server is asked whether its configuration was put right. Not the daemon's own number: that one is judged. */
+export const PROBE_MS = 6 * HOUR_MS;
 
 // More than any budget allows within an hour.
 const KEPT = 200;

@@ -7,6 +7,8 @@ import type { Read } from '../actors/consumer.ts';
 import type { CredentialPlan } from '../scenario.ts';
 import type { World } from '../world.ts';
 import type { Calm } from './calm.ts';
+import { valueIn } from './env.ts';
+import { isFromFuture } from './generations.ts';
 import { isDurable as isDurablyRecorded, isJournaled } from './records.ts';
 
 /** @returns to be told of each token that a consumer was given */
@@ -16,8 +18,10 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
   /** Once durable, always durable. */
   const judged = new Set<string>();
   const judgePresence = presenceIn(world, calm);
+  const isInChain = ({ name }: CredentialPlan): boolean => world.scenario.chain?.members.includes(name) === true;
 
   const judgeGeneration = (credential: string, generation: number, accessToken: string): void => {
+    if (isFromFuture(world, generation)) return;
     const key = `${credential} ${generation}`;
     const known = generations.get(key);
     if (known !== undefined && known !== accessToken) {
@@ -41,12 +45,18 @@ export function watchReads(world: World, calm: Calm): (read: Read) => void {
         world.fail('I4', `${place} holds no whole token: ${value.length} characters`);
     }
     const generation = Number(valueIn(env, `${plan.variable}_GENERATION`));
-    if (inEnv !== null) judgeGeneration(plan.name, generation, inEnv);
+    const meant = isInChain(plan) ? undefined : generations.get(`${plan.name} ${generation}`);
+    if (inEnv !== null && meant !== undefined && meant !== inEnv)
+      world.fail('I4', `${plan.envPath}: the token of another generation stands beside generation ${generation}`);
     judgeEnd(world, plan, { calm, values: [inEnv, inFile] });
-    judgePresence(plan, [inEnv, inFile]);
+    // The variables of a chain are judged as such.
+    judgePresence(plan, isInChain(plan) ? [inFile] : [inEnv, inFile]);
   };
 
   const judgeAllFiles = (): void => world.scenario.credentials.forEach(judgeFiles);
+  world.on.step.push((credential, { held }) => {
+    if (held !== null) judgeGeneration(credential, held.generation, held.token.accessToken);
+  });
   world.on.minute.push(judgeAllFiles);
   world.on.down.push(judgeAllFiles);
   watchDurability(world, calm);
@@ -166,10 +176,6 @@ function judgeEnd(
       );
     }
   }
-}
-
-function valueIn(env: string, variable: string): string | null {
-  return new RegExp(`^${variable}=(.*)$`, 'm').exec(env)?.[1] ?? null;
 }
 
 const ENV_HEAD = 'FIRST=1\n# a comment\nOTHER=two\n';

@@ -10,6 +10,7 @@ import { createTokenReader, type TokenReader } from '../../../src/api/tokens.ts'
 import { createWaiting } from '../../../src/api/waiting.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { captureEnvironment, loadConfig } from '../../../src/config/load.ts';
+import { nextDeadline, step } from '../../../src/core/lifecycle.ts';
 import { readToken } from '../../../src/core/view.ts';
 import { assemble } from '../../../src/daemon/assemble.ts';
 import type { Daemon } from '../../../src/daemon/daemon.ts';
@@ -23,6 +24,8 @@ export interface Running {
   readonly daemon: Daemon;
   readonly reader: TokenReader;
   readonly readToken: typeof readToken;
+  /** The core as this program has it, for questions that change nothing. */
+  readonly core: { readonly step: typeof step; readonly nextDeadline: typeof nextDeadline };
 }
 
 /** @throws Error when freshd would not start */
@@ -37,5 +40,6 @@ export async function start(configPath: string): Promise<Running> {
   const log = { write: realm.log, setLevel: () => undefined };
   const daemon = await assemble(loaded, { capture, load, log, version: 'simulated' });
   await daemon.start();
-  return { config, daemon, reader: createTokenReader(daemon, createWaiting(daemon, systemTimers)), readToken };
+  const reader = createTokenReader(daemon, createWaiting(daemon, systemTimers));
+  return { config, daemon, reader, readToken, core: { step, nextDeadline } };
 }
