@@ -4,6 +4,7 @@
  * Rule: searched as bytes; a journal is mostly zeros, and making text of it costs more than all else that is checked.
  */
 import { STATE } from '../scenario.ts';
+import type { RefreshToken } from '../servers/grants.ts';
 import type { World } from '../world.ts';
 
 /** Whether store or journal hold this token. */
@@ -26,13 +27,13 @@ export function storedTokens(world: World, credential: string): readonly string[
   return world.disk.readText(world.plan(credential).storePath)?.match(REFRESH_TOKENS) ?? [];
 }
 
-/**
- * A backup from before all that freshd remembers of a credential: its memory is full, and other tokens came since.
- * @param since tokens that it has held since
- */
-export function isForgotten(world: World, credential: string, since: number): boolean {
+/** A backup from before all that freshd remembers of a credential: its memory is full, and as many tokens were given since. */
+export function isForgotten(world: World, credential: string, token: RefreshToken): boolean {
   const memory = world.state(credential)?.superseded.length ?? 0;
-  return memory >= SUPERSEDED_MAX && since > SUPERSEDED_MAX / 2;
+  const tokens = world.server(credential).grants.families.flatMap((family) => family.tokens);
+  // All of them but the present one have a successor.
+  const since = tokens.slice(tokens.indexOf(token) + 1, -1).length;
+  return memory >= SUPERSEDED_MAX && since >= SUPERSEDED_MAX;
 }
 
 /** As many superseded refresh tokens as freshd remembers of a credential. */

@@ -24,9 +24,7 @@ export function watchReports(world: World): void {
     const cause = token.family.revoked?.cause;
     const isOwnLoss =
       token.spent?.by === 'freshd' && cause?.kind === 'reuse' && cause.by === 'freshd' && cause.token === token;
-    const tokens = world.server(credential).grants.families.flatMap((family) => family.tokens);
-    const since = tokens.length - tokens.indexOf(token);
-    if (isOwnLoss && !isForgotten(world, credential, since))
+    if (isOwnLoss && !isForgotten(world, credential, token))
       world.fail('F78', `${credential}: its own lost answer is reported as ${reason}`);
   });
 }

@@ -39,11 +39,8 @@ function judgeSuccessors(world: World, { server }: Trip, token: RefreshToken, se
   if (recorded !== undefined) {
     world.fail('I1', `${server.name}: sent token ${token.index}, although its successor ${recorded.index} is recorded`);
   }
-  const held = [...settled];
-  const known = ours.find(
-    ({ text }) => held.includes(text) && !isForgotten(world, server.name, held.length - held.indexOf(text)),
-  );
-  if (known !== undefined) {
+  const known = ours.find(({ text }) => settled.has(text));
+  if (known !== undefined && !isForgotten(world, server.name, token)) {
     world.fail('I1', `${server.name}: sent token ${token.index}, although it had held successor ${known.index}`);
   }
 }
