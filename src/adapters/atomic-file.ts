@@ -215,7 +215,8 @@ async function overwrite(handle: FileHandle, data: Uint8Array): Promise<void> {
   await handle.sync();
 }
 
-async function statOrNull(path: string): Promise<Stats | null> {
+/** What stands at `path`, a symbolic link not followed; null: nothing. */
+export async function statOrNull(path: string): Promise<Stats | null> {
   try {
     return await lstat(path);
   } catch (error) {

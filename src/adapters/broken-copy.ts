@@ -4,11 +4,9 @@
  * Rule: the first ones stay for ever, since they say how it began; when all numbers are taken, the last is replaced. Nobody
  * sweeps them.
  */
-import type { Stats } from 'node:fs';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncDirectory } from './atomic-file.ts';
-import { errnoOf } from './port-error.ts';
+import { statOrNull, syncDirectory } from './atomic-file.ts';
 
 /** @returns where it lies now; nothing is left at `path` */
 export async function moveAside(path: string): Promise<string> {
@@ -41,14 +39,5 @@ export async function keepAside(path: string): Promise<string> {
 }
 
 const asideOf = (path: string, number: number): string => `${path}.broken-${number}`;
-
-async function statOrNull(path: string): Promise<Stats | null> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-}
 
 const ASIDE_MAX = 8;
