@@ -33,6 +33,14 @@ export function settleStore(state: CredentialState, now: Now): Step {
   return { state: next, effects };
 }
 
+/** Stuck in what the store was found to hold, or not to hold. */
+function isSpoiled({ phase }: CredentialState): boolean {
+  const isLatched = phase.kind === 'reauthorization_required';
+  return (
+    phase.kind === 'absent' || (isLatched && (phase.reason === 'state_broken' || phase.reason === 'store_blanked'))
+  );
+}
+
 /** The answer to a repeated write of what an earlier attempt brought. */
 export function unpersistedAnswered(
   state: CredentialState,
@@ -42,8 +50,11 @@ export function unpersistedAnswered(
   const { unpersisted } = state;
   if (unpersisted === null) return { state, effects: [] };
   if (event.type === 'persist_succeeded') {
+    const written: CredentialState = { ...outlived(supersede(state, event.fingerprint)), unpersisted: null };
+    const grant = { ...unpersisted.answer.grant, fingerprint: event.fingerprint };
     return {
-      state: { ...outlived(supersede(state, event.fingerprint)), unpersisted: null },
+      // Nothing else will say that it can be used again: what is written here is no change to whoever looks at the store.
+      state: isSpoiled(written) ? adopt(written, grant, now) : written,
       effects: [{ type: 'close_attempt', attempt: event.attempt, journal: 'empty' }],
     };
   }

@@ -4,6 +4,7 @@ import { readiness, readToken } from '../../src/core/view.ts';
 import {
   answering,
   blanked,
+  broken,
   createLife,
   DAY,
   failing,
@@ -216,6 +217,22 @@ describe('F16: an answer that the store does not take', () => {
     life.dispatch(moved(grant(1)));
     expect(life.state.held).toBe(held);
     expect(life.state.unpersisted).not.toBeNull();
+  });
+
+  it('F16 D2: a store that could not be read meanwhile is usable again once it has taken the answer', () => {
+    const life = createLife({
+      server: serving(),
+      answer: (effect) => (effect.type === 'persist_token' ? diskFull(effect.attempt) : undefined),
+    });
+    life.pass(DUE);
+    life.dispatch(broken);
+    expect(life.state.phase).toMatchObject({ kind: 'reauthorization_required', reason: 'state_broken' });
+    life.answer = undefined;
+    life.pass(2 * MINUTE);
+    expect(life.state).toMatchObject({ phase: { kind: 'fresh' }, unpersisted: null, grant: 'r1001' });
+    expect(life.newAlerts().at(-1)).toBe('restored');
+    life.pass(9 * HOUR);
+    expect(life.attempts.length).toBeGreaterThan(1);
   });
 
   it('F72: when another wrote the store meanwhile, the store wins', () => {
