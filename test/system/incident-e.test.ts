@@ -5,9 +5,9 @@ import { connect, type FreshdError, type Phase } from '../../src/index.ts';
 import { alertsOf, configure, demo, eventually, is, refreshed, seed, startServer } from './arrange.ts';
 import { createWorkshop } from './workshop.ts';
 
-const LIFE_SECONDS = 20;
+const LIFE_SECONDS = 30;
 // Due within two seconds, and long enough valid after that for three seconds in which the store is looked at again.
-const AGE_SECONDS = 12;
+const AGE_SECONDS = 18;
 const WAITING = 200;
 
 test('E1, E3, E4, E5, E6: a session that has lapsed for good is one alert and no retry; whoever depends on it is told at once, and resumes by itself', async () => {
