@@ -253,8 +253,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'a latch that no good grant opens': {
     mutation: {
       file: 'src/core/adoption.ts',
-      from: '  return latchedTo === grant.fingerprint && isKnownToken;',
-      to: '  return latchedTo !== null || isKnownToken;',
+      from: '  return isStuck && isSame(state, grant, state.refusal?.fingerprint ?? null) ? state.refusal : null;',
+      to: '  return isStuck ? state.refusal : null;',
     },
     seed: 30,
     rule: 'F67',
