@@ -8,6 +8,7 @@ import type { Trip } from '../network.ts';
 import type { Family } from '../servers/grants.ts';
 import type { AuthorizationServer } from '../servers/server.ts';
 import type { World } from '../world.ts';
+import { isForgotten } from './records.ts';
 
 export function watchLosses(world: World): void {
   const downs: { readonly at: number; readonly kind: CrashKind | 'stopped' }[] = [];
@@ -33,6 +34,8 @@ export function watchLosses(world: World): void {
     if (revoked?.cause.kind !== 'reuse') return;
     const { token, by } = revoked.cause;
     if (by === 'foreign' || token.spent?.by !== 'freshd') return;
+    // Somebody brought a backup back from before all that freshd remembers.
+    if (isForgotten(world, server.name, token)) return;
     const reuse = world.network.trips.find(
       ({ takenAt, refreshToken }) => takenAt === world.scheduler.now && refreshToken === token.text,
     );
