@@ -42,7 +42,6 @@ export interface Memory {
     readonly code: string;
     readonly since: EpochMs;
     readonly probeAt: EpochMs | null;
-    readonly local: boolean;
   } | null;
   readonly refusal: Refusal | null;
   readonly doubt: Omit<Doubt, 'settlesAt'> | null;
@@ -91,13 +90,12 @@ function doubtOf({ doubt }: CredentialState): Memory['doubt'] {
 function latchOf(phase: Phase, now: Now): Memory['latch'] {
   const latched = latchIn(phase);
   if (latched === null) return null;
-  const { reason, code, since, probeDue, local } = latched;
+  const { reason, code, since, probeDue } = latched;
   return {
     reason,
     code,
     since,
     probeAt: probeDue === null ? null : wallOf(probeDue, now),
-    local,
   };
 }
 
