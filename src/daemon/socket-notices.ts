@@ -47,26 +47,32 @@ function messageOf({ path, code, remedy }: SocketRemoval, { kind, at }: Pick<Ale
     expiresAt: null,
     target,
   };
-  const what =
-    code === null
-      ? 'somebody removed its socket; it was made again'
-      : `its socket was removed and cannot be made again (${code})`;
-  const next =
-    code === null
-      ? 'readers connect again by themselves'
-      : 'freshd tries again every few seconds; no program can read a token there';
-  const help = remedy ?? (code === null ? KEEP : null);
-  const lines = [`What: ${what}`, `Where: ${path}`, `Next: ${next}`, help === null ? null : `Do: ${help}`];
+  const words = code === null ? MADE_AGAIN : goneFor(code);
+  const help = remedy ?? words.remedy;
+  const lines = [`What: ${words.what}`, `Where: ${path}`, `Next: ${words.next}`, help === null ? null : `Do: ${help}`];
   return {
     credential: ALL,
     alert,
-    title: code === null ? 'freshd: the socket was removed, and is there again' : 'freshd: the socket is gone',
+    title: words.title,
     text: lines.filter((line) => line !== null).join('\n'),
     remedy: help,
   };
 }
 
+const MADE_AGAIN = {
+  title: 'freshd: the socket was removed, and is there again',
+  what: 'somebody removed its socket; it was made again',
+  next: 'readers connect again by themselves',
+  remedy: 'keep cleaners of temporary files out of its folder',
+} as const;
+
+const goneFor = (code: string) => ({
+  title: 'freshd: the socket is gone',
+  what: `its socket was removed and cannot be made again (${code})`,
+  next: 'freshd tries again every few seconds; no program can read a token there',
+  remedy: null,
+});
+
 /** No credential can have this name. */
 const ALL = '*';
 const REMOVED = 'socket_removed';
-const KEEP = 'keep cleaners of temporary files out of its folder';
