@@ -79,14 +79,20 @@ function supersededBy(
   next: Fingerprint,
 ): readonly Fingerprint[] {
   if (!policy.rotates) return superseded;
+  // A server may hand out anew what it had replaced before: then that is what is to be sent.
+  const others = superseded.includes(next) ? superseded.filter((each) => each !== next) : superseded;
   const former = [grant, doubt?.fingerprint ?? null, refusal?.fingerprint ?? null].flatMap((each) =>
-    each === null || each === next || superseded.includes(each) ? [] : each,
+    each === null || each === next || others.includes(each) ? [] : each,
   );
-  return former.length === 0 ? superseded : [...superseded, ...new Set(former)].slice(-policy.limits.supersededMax);
+  return former.length === 0 ? others : [...others, ...new Set(former)].slice(-policy.limits.supersededMax);
 }
 
+/** An operator decides whether the login of another account is to be taken over. */
+export const asOperatorWishes = (state: CredentialState): CredentialState =>
+  state.phase.kind === 'refreshing' && state.phase.reason === 'operator' ? { ...state, account: null } : state;
+
 /** Why a stored grant is not what it seems; null when it may be used. */
-function obstacleTo(state: CredentialState, grant: Grant): 'superseded_grant' | 'account_changed' | null {
+export function obstacleTo(state: CredentialState, grant: Grant): 'superseded_grant' | 'account_changed' | null {
   if (grant.hasRefreshToken && grant.fingerprint !== state.grant && state.superseded.includes(grant.fingerprint)) {
     return 'superseded_grant';
   }
@@ -188,11 +194,11 @@ const holdAgain = (token: Token, generation: number, now: Now) =>
 const recoveredUnless = (isStale: boolean, state: CredentialState, now: Now): CredentialState =>
   isStale ? { ...state, phase: planned(state, now) } : recovered(state, plannedOfStored(state, now), now);
 
-/** A grant that was never used yet: the first access token has to be fetched. */
 /** What never rotates changes by a login alone: a token in hand is that of the former one, however long it would last. */
 const isOtherLogin = ({ grant, policy }: CredentialState, { fingerprint }: Grant): boolean =>
   !policy.rotates && grant !== null && grant !== fingerprint;
 
+/** A grant that was never used yet: the first access token has to be fetched. */
 function withoutAccessToken(state: CredentialState, isOther: boolean, now: Now): CredentialState {
   if (!refreshes(state.policy))
     return { ...state, phase: { kind: 'absent', detail: 'the store holds no access token' } };

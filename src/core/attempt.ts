@@ -4,7 +4,7 @@
  * Rule: whatever the verdict on the access token, a new refresh token goes to journal and store first; verdicts concern
  * publication and schedule only.
  */
-import { adopt, dueNow, supersede } from './adoption.ts';
+import { adopt, asOperatorWishes, dueNow, obstacleTo, supersede } from './adoption.ts';
 import type { AttemptReason } from './effect.ts';
 import type { Event } from './event.ts';
 import {
@@ -93,14 +93,22 @@ function sentAgain(doubt: Doubt | null): Doubt | null {
 const DOUBT_SENDS_MAX = 2;
 
 function succeeded(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
-  if (answer.response === null) {
-    return concludeAttempt(supersede(state, answer.grant.fingerprint), phase, answer, 'empty', now);
-  }
+  if (answer.response === null) return storedByTool(state, phase, answer, now);
   const deadline = after(now, state.policy.limits.effectTimeoutMs);
   return {
     state: { ...state, phase: { ...phase, stage: 'recording_answer', deadline, answer } },
     effects: [{ type: 'record_answer', attempt: state.attempt, answer }],
   };
+}
+
+/** Where the tool writes the store, its answer is what the store shows; and that may be a backup, or another login, of that very moment. */
+function storedByTool(state: CredentialState, phase: Refreshing, answer: Answer, now: Now): Step {
+  const { grant } = answer;
+  if (obstacleTo(asOperatorWishes(state), grant) === null) {
+    return concludeAttempt(supersede(state, grant.fingerprint), phase, answer, 'empty', now);
+  }
+  const closed: CredentialState = { ...refreshEnded(state), phase: dueNow(now) };
+  return { state: adopt(closed, grant, now), effects: [closing(state, 'empty')] };
 }
 
 /** The journal holds the answer, or could not take it: either way the store is next. */

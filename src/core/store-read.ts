@@ -3,7 +3,7 @@
  *
  * Rule: during an attempt only what the attempt itself found counts; it ends the attempt, and the store wins.
  */
-import { adopt, breakDown, dueNow, latchOf, planned } from './adoption.ts';
+import { adopt, asOperatorWishes, breakDown, dueNow, latchOf, planned } from './adoption.ts';
 import type { Event, JournalFinding } from './event.ts';
 import { closing, refunded } from './failing.ts';
 import { unreachable } from './invariants.ts';
@@ -55,13 +55,11 @@ function foundByAttempt(state: CredentialState, event: StoreEvent, now: Now): St
   const { phase } = state;
   const isCurrent = phase.kind === 'refreshing' && event.type !== 'token_loaded' && event.attempt === state.attempt;
   if (!isCurrent || !(phase.stage === 'recording' || phase.stage === 'running')) return { state, effects: [] };
-  // An operator decides whether the login of another account is to be taken over.
-  const account = phase.reason === 'operator' ? null : state.account;
-  if (phase.stage === 'recording')
-    return { state: taken({ ...refreshEnded(state), account }, event, now), effects: [] };
+  const open = refreshEnded(asOperatorWishes(state));
+  if (phase.stage === 'recording') return { state: taken(open, event, now), effects: [] };
   // What was set aside was sent, and that was refused, whatever the store holds.
-  const known = phase.impasse === undefined ? state : outlived(state);
-  const next = taken({ ...refreshEnded(known), account }, event, now);
+  const known = phase.impasse === undefined ? open : outlived(open);
+  const next = taken(known, event, now);
   const isOpen = phase.impasse === undefined && isInDoubt(next);
   return { state: next, effects: [closing(state, isOpen ? 'keep' : 'empty')] };
 }

@@ -46,6 +46,9 @@ export function watchPace(world: World): void {
     } else if (trip.end === 'arrived' && trip.status === 429 && asked.has(name)) {
       const until = asked.get(name) ?? 0;
       limits.set(name, { until, toldAt: world.scheduler.now, life: world.lives });
+    } else if (trip.end === 'arrived' && hasBroughtToken(trip)) {
+      // An operator insisted, and the server served: it asks for no patience any more.
+      limits.delete(name);
     }
   });
 
